@@ -105,6 +105,8 @@ namespace shoal {
   X(kKeyValue, 703, "22P02", "the value is not a valid shard key", "see the DETAIL")              \
   X(kCollation, 704, "0A000", "a key with a nondeterministic collation cannot be placed",         \
     "use a deterministic collation")                                                              \
+  X(kKeyNeedsServer, 705, "0A000", "this spelling of a key value can only be read by a server",     \
+    "write dates and times in ISO form with a numeric time zone")                                 \
   X(kAdmin, 801, "42601", "the admin console does not know this command", "SHOW HELP")
 
 enum class Refusal : int {
