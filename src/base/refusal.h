@@ -73,6 +73,8 @@ namespace shoal {
     "repeat the transaction")                                                                     \
   X(kDdlThenPull, 405, "0A000", "uncommitted DDL cannot be combined with a gathered query",       \
     "commit the DDL first")                                                                       \
+  X(kSettledByRecovery, 406, "40001", "recovery settled this transaction before it could commit",  \
+    "repeat the transaction")                                                                     \
   X(kUnknownShard, 501, "42704", "there is no shard of that name", "SELECT name FROM shoal.shards") \
   X(kUnknownKeyspace, 502, "42704", "there is no keyspace of that name",                          \
     "SELECT name FROM shoal.keyspaces")                                                           \
