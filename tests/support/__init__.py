@@ -1,0 +1,1 @@
+"""Servers and clusters for tests and benchmarks: started on free ports, removed at the end."""

@@ -1,0 +1,79 @@
+"""A development cluster of our own: `shoal dev up` in a temporary folder on a free port."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+from .postgres import free_port, temporary_folder
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def binary() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("SHOAL_BINARY", PROJECT / "build/release/shoal"))
+
+
+def available() -> bool:
+    """Whether the router was built and knows how to start a cluster."""
+    if not binary().exists():
+        return False
+    asked = subprocess.run([binary(), "dev", "up", "--help"], capture_output=True, timeout=20)
+    return asked.returncode == 0
+
+
+class Cluster:
+    """N shards and one router; stopped and removed by whoever made it."""
+
+    def __init__(self, shards: int, extra: list[str] | None = None):
+        self.shards = shards
+        self.folder = temporary_folder(f"shoal-dev{shards}-")
+        self.directory = self.folder / "cluster"
+        self.port = free_port()
+        self.extra = extra or []
+
+    def __enter__(self) -> "Cluster":
+        try:
+            self.up()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.remove()
+
+    def _run(self, *arguments: str, timeout_s: float = 120) -> str:
+        command = [str(binary()), "dev", *arguments, "--dir", str(self.directory)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s,
+                              stdin=subprocess.DEVNULL)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}{self.logs()}")
+        return done.stdout.strip()
+
+    def up(self) -> None:
+        self._run("up", "--shards", str(self.shards), "--port", str(self.port), *self.extra)
+
+    def down(self) -> None:
+        self._run("down")
+
+    def url(self, shard: str | None = None) -> str:
+        return self._run("url", *(["--shard", shard] if shard else []))
+
+    def logs(self) -> str:
+        """The end of every log of the cluster, for the report of a failure."""
+        text = ""
+        for log in sorted(self.directory.rglob("*log*")) if self.directory.exists() else []:
+            if log.is_file():
+                text += f"\n--- {log.name}\n" + log.read_text(errors="replace")[-1500:]
+        return text
+
+    def remove(self) -> None:
+        if self.directory.exists() and binary().exists():
+            try:
+                self.down()
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                print(f"cluster in {self.directory} was not stopped: {error}")
+        shutil.rmtree(self.folder, ignore_errors=True)
