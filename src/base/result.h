@@ -12,6 +12,10 @@ namespace shoal {
 
 // One failure as a PostgreSQL client will see it.
 struct Error {
+  // Keeps Error from being an aggregate: C++20 would let it be made from a string in parentheses,
+  // and a Result<std::string> could then not be returned from a string (GCC 12).
+  Error() = default;
+
   std::string sqlstate = "XX000";  // five characters, PostgreSQL appendix A
   std::string message;             // primary message: lower case, no full stop
   std::string detail;              // a refusal's DETAIL starts with its number, "SH0042: ..."

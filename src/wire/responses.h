@@ -101,13 +101,18 @@ class PendingResponses {
 
   void push(Kind kind, Options options);
   void pop();
+  void erase(std::size_t i);
+  void add(Kind kind, Options options);
+  void add_sync(Options options);
   Entry& at(std::size_t i);
   Verdict answer(bool ends);
   Verdict violation();
   Verdict on_error();
   Verdict on_ready();
-  Verdict on_extended(char type);
-  Verdict on_rows(char type);
+  Verdict on_describe_statement(char type);
+  Verdict on_execute(char type);
+  Verdict on_query(char type);
+  Verdict begin_copy(char type);
   Verdict on_copy(char type);
   void begin_copy_in();
   void end_of_copy_from_client();

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -120,5 +122,8 @@ class ValueList {
   std::string_view raw_;
   std::size_t count_ = 0;
 };
+
+// Appends each value with its length, without a count.
+void append_values(std::string& out, std::span<const Value> values);
 
 }  // namespace shoal::wire
