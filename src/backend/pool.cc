@@ -1,0 +1,119 @@
+// The pool of one core.
+#include "backend/pool.h"
+
+namespace shoal::backend {
+
+Pool::~Pool() = default;
+
+Pool::Bucket& Pool::bucket(const Endpoint& endpoint, const Login& login) {
+  Bucket& b = buckets_[PoolKey{endpoint.shard, login.user, endpoint.dbname}];
+  b.shard_name = endpoint.name;
+  return b;
+}
+
+io::Task<Result<std::unique_ptr<Connection>>> Pool::acquire(Endpoint endpoint, Login login) {
+  Bucket& b = bucket(endpoint, login);
+  io::Deadline deadline = io::Deadline::in(limits_.pool_wait);
+  for (;;) {
+    while (!b.idle.empty()) {
+      std::unique_ptr<Connection> c = std::move(b.idle.back());
+      b.idle.pop_back();
+      if (c->broken()) {
+        --b.total;
+        continue;
+      }
+      b.busy.push_back(c.get());
+      ++c->served;
+      co_return std::move(c);
+    }
+    if (b.total < share_) break;
+    Bucket::Waiter waiter;
+    waiter.since = io::Clock::now();
+    b.waiters.push_back(&waiter);
+    bool woken = co_await waiter.event.wait(deadline);
+    b.waiters.remove(&waiter);
+    if (!woken && !waiter.granted)
+      co_return refuse(Refusal::kPoolWait,
+                       fmt::format("all {} connections to shard {} are in use", share_,
+                                   endpoint.name));
+  }
+  ++b.total;
+  ++b.opening;
+  Result<std::unique_ptr<Connection>> opened = co_await Connection::open(
+      endpoint, login, setup_sql_, io::Deadline::in(limits_.connect_timeout));
+  --b.opening;
+  if (!opened) {
+    --b.total;
+    wake(b);
+    co_return opened.error();
+  }
+  b.busy.push_back(opened->get());
+  ++(*opened)->served;
+  co_return std::move(*opened);
+}
+
+void Pool::wake(Bucket& b) {
+  for (Bucket::Waiter* w : b.waiters) {
+    if (w->granted) continue;
+    w->granted = true;
+    w->event.set();
+    return;
+  }
+}
+
+void Pool::release(std::unique_ptr<Connection> c) {
+  for (auto& [key, b] : buckets_) {
+    auto at = std::find(b.busy.begin(), b.busy.end(), c.get());
+    if (at == b.busy.end()) continue;
+    *at = b.busy.back();
+    b.busy.pop_back();
+    c->client.clear();
+    if (c->reusable()) {
+      c->idle_since = io::Clock::now();
+      b.idle.push_back(std::move(c));
+    } else {
+      c->close();
+      --b.total;
+    }
+    wake(b);
+    return;
+  }
+}
+
+void Pool::drop_idle(ShardId shard) {
+  for (auto& [key, b] : buckets_) {
+    if (shard.value != 0 && key.shard != shard) continue;
+    b.total -= b.idle.size();
+    b.idle.clear();
+    wake(b);
+  }
+}
+
+void Pool::expire_idle(io::Milliseconds age) {
+  io::Clock::time_point before = io::Clock::now() - age;
+  for (auto& [key, b] : buckets_)
+    b.total -= std::erase_if(b.idle, [&](const auto& c) { return c->idle_since < before; });
+}
+
+std::vector<PoolCounts> Pool::counts() const {
+  std::vector<PoolCounts> all;
+  for (const auto& [key, b] : buckets_) {
+    PoolCounts n{key, b.shard_name, b.busy.size(), b.idle.size(), b.opening, b.waiters.size()};
+    for (const Bucket::Waiter* w : b.waiters)
+      n.longest_wait = std::max(
+          n.longest_wait, std::chrono::duration_cast<io::Milliseconds>(io::Clock::now() - w->since));
+    all.push_back(std::move(n));
+  }
+  return all;
+}
+
+std::vector<const Connection*> Pool::connections() const {
+  std::vector<const Connection*> all;
+  for (const auto& [key, b] : buckets_) {
+    all.insert(all.end(), b.busy.begin(), b.busy.end());
+    for (const auto& c : b.idle) all.push_back(c.get());
+  }
+  return all;
+}
+
+}  // namespace shoal::backend

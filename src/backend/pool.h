@@ -1,0 +1,72 @@
+// Server connections of one core, by shard, role and database. Idle ones are kept last in first
+// out; when the core's share is used up, clients wait in order until one comes back or the
+// deadline passes (SH0608).
+// Thread rule: one core.
+#pragma once
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "backend/connection.h"
+
+namespace shoal::backend {
+
+struct PoolKey {
+  ShardId shard;
+  std::string user, dbname;
+  auto operator<=>(const PoolKey&) const = default;
+};
+
+struct PoolCounts {
+  PoolKey key;
+  std::string shard_name;
+  std::size_t active = 0, idle = 0, login = 0, waiting = 0;
+  io::Milliseconds longest_wait{0};
+};
+
+class Pool {
+ public:
+  // `share`: connections per key that this core may hold. `setup_sql`: runs on each new connection.
+  Pool(std::size_t share, Limits limits) : share_(share), limits_(limits) {}
+  ~Pool();
+
+  // A connection that is ready and idle, owned by the caller until release() or destruction.
+  // Errors: SH0608 at the pool_wait limit, what Connection::open reports.
+  io::Task<Result<std::unique_ptr<Connection>>> acquire(Endpoint endpoint, Login login);
+  // Takes it back: kept when reusable, destroyed otherwise; wakes the next waiter.
+  void release(std::unique_ptr<Connection> connection);
+
+  // Runs on every new connection (the epoch check); may change while running.
+  void set_setup_sql(std::string sql) { setup_sql_ = std::move(sql); }
+  // Destroys all idle connections of a shard (its address changed) or, for 0, of all.
+  void drop_idle(ShardId shard);
+  // Destroys idle ones that were not used for `age`.
+  void expire_idle(io::Milliseconds age);
+  std::vector<PoolCounts> counts() const;
+  std::vector<const Connection*> connections() const;
+
+ private:
+  struct Bucket {
+    std::vector<std::unique_ptr<Connection>> idle;
+    std::vector<const Connection*> busy;
+    std::size_t total = 0, opening = 0;
+    struct Waiter {
+      io::Event event;
+      io::Clock::time_point since;
+      bool granted = false;
+    };
+    std::list<Waiter*> waiters;
+    std::string shard_name;
+  };
+  Bucket& bucket(const Endpoint& endpoint, const Login& login);
+  void wake(Bucket& bucket);
+
+  std::size_t share_;
+  Limits limits_;
+  std::string setup_sql_;
+  std::map<PoolKey, Bucket> buckets_;
+};
+
+}  // namespace shoal::backend
