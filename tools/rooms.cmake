@@ -105,3 +105,8 @@ if(app_sources)
   target_precompile_headers(shoal REUSE_FROM shoal_pch)
   target_compile_definitions(shoal PRIVATE SHOAL_VERSION="${PROJECT_VERSION}")
 endif()
+
+# The floor of a proxy's cost, for bench/run.py; and the house rules as a test.
+add_executable(copier ${CMAKE_SOURCE_DIR}/bench/copier.cc)
+target_link_libraries(copier PRIVATE shoal_flags)
+add_test(NAME tidy COMMAND ${CMAKE_SOURCE_DIR}/tools/tidy)
