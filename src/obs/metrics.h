@@ -89,8 +89,8 @@ constexpr std::size_t histograms_before(std::size_t end) {
 // 2^40 microseconds (12 days); larger ones count in the last bucket.
 class Histogram {
  public:
-  static constexpr int kSub = 8;
-  static constexpr std::size_t kBuckets = 38 * kSub + kSub;
+  static constexpr std::size_t kSub = 8;
+  static constexpr std::size_t kBuckets = 38 * kSub;
 
   void record(std::uint64_t value);
   void add(const Histogram& other);

@@ -31,7 +31,9 @@ void append_auth(std::string& out, std::uint32_t kind, std::string_view data) {
   out.append(data);
 }
 
-void append_empty(std::string& out, char type) { const MessageWriter message(out, type); }
+void append_empty(std::string& out, char type) {
+  const MessageWriter message(out, type);
+}
 
 }  // namespace
 
@@ -100,12 +102,24 @@ void append_ready(std::string& out, char status) {
   out.push_back(status);
 }
 
-void append_parse_complete(std::string& out) { append_empty(out, '1'); }
-void append_bind_complete(std::string& out) { append_empty(out, '2'); }
-void append_close_complete(std::string& out) { append_empty(out, '3'); }
-void append_no_data(std::string& out) { append_empty(out, 'n'); }
-void append_empty_query(std::string& out) { append_empty(out, 'I'); }
-void append_portal_suspended(std::string& out) { append_empty(out, 's'); }
+void append_parse_complete(std::string& out) {
+  append_empty(out, '1');
+}
+void append_bind_complete(std::string& out) {
+  append_empty(out, '2');
+}
+void append_close_complete(std::string& out) {
+  append_empty(out, '3');
+}
+void append_no_data(std::string& out) {
+  append_empty(out, 'n');
+}
+void append_empty_query(std::string& out) {
+  append_empty(out, 'I');
+}
+void append_portal_suspended(std::string& out) {
+  append_empty(out, 's');
+}
 
 void append_parameter_status(std::string& out, std::string_view name, std::string_view value) {
   const MessageWriter message(out, 'S');
@@ -141,8 +155,12 @@ void append_notification(std::string& out, std::int32_t pid, std::string_view ch
   append_cstring(out, payload);
 }
 
-void append_auth_ok(std::string& out) { append_auth(out, Authentication::kOk, {}); }
-void append_auth_cleartext(std::string& out) { append_auth(out, Authentication::kCleartext, {}); }
+void append_auth_ok(std::string& out) {
+  append_auth(out, Authentication::kOk, {});
+}
+void append_auth_cleartext(std::string& out) {
+  append_auth(out, Authentication::kCleartext, {});
+}
 void append_auth_md5(std::string& out, std::string_view salt) {
   append_auth(out, Authentication::kMd5, salt);
 }

@@ -17,9 +17,13 @@ namespace {
 
 // PostgreSQL tells apart a missing NUL, missing bytes and surplus bytes; a Cursor does not, and
 // clients only look at the SQLSTATE.
-Error malformed() { return make_error("08P01", "invalid message format"); }
+Error malformed() {
+  return make_error("08P01", "invalid message format");
+}
 
-FormatList take_formats(Cursor& in) { return FormatList(in.bytes(std::size_t{in.u16()} * 2)); }
+FormatList take_formats(Cursor& in) {
+  return FormatList(in.bytes(std::size_t{in.u16()} * 2));
+}
 
 ValueList take_values(Cursor& in) {
   const std::size_t count = in.u16();
@@ -94,9 +98,9 @@ Result<Bind> decode_bind(std::string_view body) {
   if (!in.done()) return malformed();
   const std::size_t formats = message.parameter_formats.size();
   if (formats > 1 && formats != message.values.size()) {
-    return make_error("08P01",
-                      fmt::format("bind message has {} parameter formats but {} parameters",
-                                  formats, message.values.size()));
+    return make_error(
+        "08P01", fmt::format("bind message has {} parameter formats but {} parameters", formats,
+                             message.values.size()));
   }
   return message;
 }
@@ -105,7 +109,9 @@ Result<Describe> decode_describe(std::string_view body) {
   return decode_target<Describe>(body, "DESCRIBE");
 }
 
-Result<Close> decode_close(std::string_view body) { return decode_target<Close>(body, "CLOSE"); }
+Result<Close> decode_close(std::string_view body) {
+  return decode_target<Close>(body, "CLOSE");
+}
 
 Result<Execute> decode_execute(std::string_view body) {
   Cursor in(body);

@@ -69,10 +69,18 @@ void append_close(std::string& out, Target target, std::string_view name) {
   append_target(out, 'C', target, name);
 }
 
-void append_sync(std::string& out) { const MessageWriter message(out, 'S'); }
-void append_flush(std::string& out) { const MessageWriter message(out, 'H'); }
-void append_copy_done(std::string& out) { const MessageWriter message(out, 'c'); }
-void append_terminate(std::string& out) { const MessageWriter message(out, 'X'); }
+void append_sync(std::string& out) {
+  const MessageWriter message(out, 'S');
+}
+void append_flush(std::string& out) {
+  const MessageWriter message(out, 'H');
+}
+void append_copy_done(std::string& out) {
+  const MessageWriter message(out, 'c');
+}
+void append_terminate(std::string& out) {
+  const MessageWriter message(out, 'X');
+}
 
 void append_copy_data(std::string& out, std::string_view data) {
   const MessageWriter message(out, 'd');

@@ -130,16 +130,16 @@ Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
 }
 
 std::string print_scram_verifier(const ScramVerifier& verifier) {
-  return fmt::format("SCRAM-SHA-256${}:{}${}:{}", verifier.iterations,
-                     base64_encode(verifier.salt), base64_encode(view(verifier.stored_key)),
+  return fmt::format("SCRAM-SHA-256${}:{}${}:{}", verifier.iterations, base64_encode(verifier.salt),
+                     base64_encode(view(verifier.stored_key)),
                      base64_encode(view(verifier.server_key)));
 }
 
 std::string make_scram_verifier(std::string_view password, std::string_view salt,
                                 std::uint32_t iterations) {
   const ScramKeys keys = derive_keys(password, salt, iterations);
-  return print_scram_verifier({iterations, std::string(salt), sha256(view(keys.client_key)),
-                               keys.server_key});
+  return print_scram_verifier(
+      {iterations, std::string(salt), sha256(view(keys.client_key)), keys.server_key});
 }
 
 ScramVerifier mock_scram_verifier(std::string_view user, std::string_view secret) {
@@ -244,8 +244,8 @@ Result<std::string> ScramServer::on_first(std::string_view client_first, bool pl
   const auto nonce = take_attribute(rest, 'r');
   if (!user || !nonce || !is_nonce(*nonce)) return fail("malformed SCRAM message");
   nonce_ = std::string(*nonce) + nonce_;
-  server_first_ = fmt::format("r={},s={},i={}", nonce_, base64_encode(verifier_.salt),
-                              verifier_.iterations);
+  server_first_ =
+      fmt::format("r={},s={},i={}", nonce_, base64_encode(verifier_.salt), verifier_.iterations);
   state_ = State::kFinal;
   return server_first_;
 }
