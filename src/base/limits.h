@@ -23,6 +23,7 @@ struct Limits {
   std::chrono::milliseconds pull_time{300'000};  // SH0605
   std::size_t portal_bytes = 64u << 20;      // SH0606
   std::size_t plan_cache_entries = 5'000;    // per core; then least recently used goes
+  std::size_t group_bytes = 64u << 20;       // partial groups combined in the router: SH0611
   std::size_t merge_buffer_bytes = 256u << 10;  // per shard and statement; then back-pressure
 };
 

@@ -102,6 +102,8 @@ namespace shoal {
   X(kPipeline, 609, "54000", "too many bytes between Sync messages", "send Sync more often")      \
   X(kStatements, 610, "54000", "too many prepared statements in one session",                     \
     "DEALLOCATE what is no longer used")                                                          \
+  X(kGroups, 611, "54000", "the query has more groups than the router combines",                 \
+    "add conditions, or raise limits.group_bytes")                                                \
   X(kKeyType, 701, "0A000", "this type cannot be a shard key", "use an integer, text, uuid, date, timestamptz or numeric column") \
   X(kKeyFunction, 702, "22023", "the key function cannot be computed", "see the DETAIL")          \
   X(kKeyValue, 703, "22P02", "the value is not a valid shard key", "see the DETAIL")              \
