@@ -203,6 +203,9 @@ io::Task<Result<TextRows>> Connection::query(std::string sql, io::Deadline deadl
     } else if (frame->type == 'E') {
       Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
       failure = fields ? wire::error_from(*fields, endpoint_.name) : fields.error();
+      failure->original = frame->body;
+    } else if (frame->type == 'N') {
+      result.notices += frame->bytes;
     } else if (frame->type == 'G') {
       wire::append_copy_fail(out_, "not expected");
       pending_.sent('f');
@@ -211,6 +214,19 @@ io::Task<Result<TextRows>> Connection::query(std::string sql, io::Deadline deadl
   }
   if (failure) co_return *failure;
   co_return std::move(result);
+}
+
+bool Connection::poll() {
+  in_.consume(std::exchange(consumed_, 0));
+  if (!in_.empty()) return true;
+  char* where = in_.prepare(8192);
+  Result<std::size_t> n = stream_->try_read(where, in_.room());
+  if (!n) {
+    broken_ = true;
+    return true;
+  }
+  in_.commit(*n);
+  return *n > 0;
 }
 
 io::Task<bool> Connection::drain(io::Deadline deadline) {

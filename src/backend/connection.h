@@ -73,6 +73,8 @@ class Connection {
   // Views live until the next try_next, fill or read_raw.
   Result<std::optional<Piece>> try_next(std::size_t stream_above = SIZE_MAX);
   io::Task<Result<>> fill(io::Deadline deadline = {});
+  // True when the server has said something (or is gone), without waiting.
+  bool poll();
   // The next bytes of a long frame, at most `max` (> 0).
   io::Task<Result<std::string_view>> read_raw(std::size_t max);
   // Next whole frame, waiting.
@@ -95,6 +97,7 @@ class Connection {
   Settings settings;              // what this connection's session has set
   // Server-side statements by the text that made them; the value is its name here.
   std::unordered_map<std::string, std::string> prepared;
+  std::string unnamed;            // what the unnamed statement was made from, same form
   std::string next_statement_name();
   bool user_code = false;         // user functions may have run: reset fully before another client
   bool tainted = false;           // temp tables, advisory locks, ...: destroy instead of reuse

@@ -18,7 +18,8 @@ namespace shoal::backend {
 struct TextRows {
   std::vector<std::string> columns;
   std::vector<std::vector<std::optional<std::string>>> rows;
-  std::string tag;  // of the last statement
+  std::string tag;      // of the last statement
+  std::string notices;  // whole NoticeResponse frames, for the client
 };
 
 class ShardRunner {

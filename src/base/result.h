@@ -23,6 +23,7 @@ struct Error {
   std::string shard;        // name of the shard that raised it, empty when the router did
   int position = 0;         // 1-based character offset into the statement's text, 0 = none
   bool fatal = false;       // true: the session (or server connection) can't go on
+  std::string original;     // body of the server's ErrorResponse: goes to the client as it came
 };
 
 // Lets boost::system::result<T, Error>::value() compile; reaching it is a bug.

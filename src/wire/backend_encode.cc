@@ -68,6 +68,10 @@ void append_error(std::string& out, const Error& error) {
 
 void append_error(std::string& out, const Error& error, std::string_view severity) {
   const MessageWriter message(out, 'E');
+  if (!error.original.empty()) {
+    out += error.original;
+    return;
+  }
   append_field(out, 'S', severity);
   append_field(out, 'V', severity);
   append_field(out, 'C', error.sqlstate);

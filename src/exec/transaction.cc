@@ -1,0 +1,281 @@
+// Enlisting, settings, and the end of transactions.
+#include "exec/transaction.h"
+
+#include "wire/frontend.h"
+
+namespace shoal::exec {
+
+using backend::Connection;
+
+backend::Endpoint CoreContext::endpoint(const catalog::Snapshot& snapshot, ShardId id) const {
+  const catalog::Shard* shard = snapshot.shard(id);
+  backend::Endpoint e;
+  if (!shard) return e;
+  e.shard = id;
+  e.name = shard->name;
+  e.host = shard->host.empty() ? "127.0.0.1" : shard->host;
+  e.port = shard->port.empty() ? "5432" : shard->port;
+  e.dbname = shard->dbname;
+  e.tls = server_tls;
+  e.tls_required = server_tls_required;
+  return e;
+}
+
+std::string settings_difference(const backend::Settings& from, const backend::Settings& to) {
+  std::string sql, last;
+  for (const auto& [name, text] : from) {
+    if (!to.contains(name)) sql += fmt::format("RESET {};", name);
+  }
+  for (const auto& [name, text] : to) {
+    auto old = from.find(name);
+    if (old != from.end() && old->second == text) continue;
+    // The role comes last: what was set before it may need the login role's rights.
+    (name == "role" || name == "session_authorization" ? last : sql) += text + ";";
+  }
+  return sql + last;
+}
+
+Transaction::~Transaction() = default;
+
+void Transaction::begin(std::string text) {
+  state_ = State::kOpen;
+  implicit_ = false;
+  begin_text_ = std::move(text);
+  replay_.clear();
+  settings_at_begin_ = *settings_;
+}
+
+void Transaction::begin_implicit() {
+  begin("BEGIN");
+  implicit_ = true;
+}
+
+// Waits for the answer: a statement must never run under settings that were refused.
+io::Task<Result<>> Transaction::apply_settings(Connection& c) {
+  const backend::Settings& wanted = state_ == State::kIdle ? *settings_ : settings_at_begin_;
+  if (c.user_code) {
+    Result<backend::TextRows> reset = co_await c.query("DISCARD ALL");
+    if (!reset) co_return reset.error();
+    c.settings.clear();
+    c.prepared.clear();
+    c.unnamed.clear();
+    c.user_code = false;
+  }
+  if (c.settings == wanted) co_return Result<>();
+  Result<backend::TextRows> done = co_await c.query(settings_difference(c.settings, wanted));
+  if (!done) {
+    c.mark_broken();  // some of them may be in force: nobody shall use it
+    co_return done.error();
+  }
+  c.settings = wanted;
+  co_return Result<>();
+}
+
+// BEGIN travels in front of the next message.
+void Transaction::append_begin(Participant& p) {
+  wire::append_query(p.connection->out(), begin_text_);
+  p.connection->pending().sent('Q', {.swallow = true});
+  p.begun = true;
+}
+
+io::Task<Result<>> Transaction::enlist(Participant& p) {
+  append_begin(p);
+  if (replay_.empty()) co_return Result<>();
+  std::string sql;
+  for (const std::string& text : replay_) sql += text + ";";
+  Result<backend::TextRows> done = co_await p.connection->query(std::move(sql));
+  if (!done) {
+    fail();
+    co_return done.error();
+  }
+  co_return Result<>();
+}
+
+Connection* Transaction::enlisted(ShardId shard) {
+  for (Participant& p : participants_)
+    if (p.shard == shard) return p.connection.get();
+  return nullptr;
+}
+
+io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
+  for (Participant& p : participants_) {
+    if (p.shard != shard) continue;
+    if (p.connection->broken()) {
+      fail();
+      co_return make_error("08006", fmt::format("the connection to shard {} was lost",
+                                                p.connection->endpoint().name));
+    }
+    if (state_ != State::kIdle && !p.begun) SHOAL_CO_TRY(co_await enlist(p));
+    co_return p.connection.get();
+  }
+  const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
+  Result<std::unique_ptr<Connection>> c =
+      co_await context_.pool.acquire(context_.endpoint(*snapshot, shard), login_);
+  if (!c) co_return c.error();
+  Participant& p = participants_.emplace_back();
+  p.connection = std::move(*c);
+  p.connection->client = client_;
+  p.shard = shard;
+  Connection* connection = p.connection.get();
+  if (Result<> applied = co_await apply_settings(*connection); !applied) {
+    context_.pool.release(std::move(participants_.back().connection));
+    participants_.pop_back();
+    co_return applied.error();
+  }
+  if (state_ != State::kIdle) SHOAL_CO_TRY(co_await enlist(participants_.back()));
+  co_return connection;
+}
+
+void Transaction::late_begin() {
+  begin_implicit();
+  for (Participant& p : participants_)
+    if (!p.begun) append_begin(p);
+}
+
+void Transaction::mark_wrote(ShardId shard) {
+  for (Participant& p : participants_)
+    if (p.shard == shard) p.wrote = true;
+}
+void Transaction::mark_temp(ShardId shard) {
+  for (Participant& p : participants_)
+    if (p.shard == shard) p.temp = true;
+}
+
+std::size_t Transaction::writers() const {
+  return static_cast<std::size_t>(
+      std::count_if(participants_.begin(), participants_.end(), [](const Participant& p) {
+        return p.wrote;
+      }));
+}
+
+io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
+  for (Participant& p : participants_) {
+    if (!p.begun) continue;
+    wire::append_query(p.connection->out(), sql);
+    p.connection->pending().sent('Q', {});
+    p.connection->send();
+  }
+  Result<> outcome;
+  for (Participant& p : participants_) {
+    if (!p.begun) continue;
+    while (!p.connection->pending().all_answered()) {
+      Result<wire::Frame> frame = co_await p.connection->next();
+      if (!frame) {
+        if (outcome) outcome = frame.error();
+        break;
+      }
+      auto verdict = p.connection->pending().on(frame->type);
+      if (verdict.action == wire::PendingResponses::Action::kViolation) {
+        p.connection->close();
+        if (outcome) outcome = make_error("08P01", "server sent an unexpected message");
+        break;
+      }
+      if (frame->type == 'E' && outcome) {
+        Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
+        outcome = fields ? wire::error_from(*fields, p.connection->endpoint().name)
+                         : fields.error();
+      }
+    }
+  }
+  co_return outcome;
+}
+
+void Transaction::clear() {
+  state_ = State::kIdle;
+  implicit_ = false;
+  begin_text_.clear();
+  replay_.clear();
+  snapshot_.reset();
+}
+
+void Transaction::ended() {
+  for (Participant& p : participants_) {
+    if (p.begun) p.connection->settings = *settings_;
+    p.begun = p.wrote = p.temp = false;
+  }
+  clear();
+  release();
+}
+
+void Transaction::release() {
+  if (state_ != State::kIdle) return;
+  std::vector<Participant> rest;
+  for (Participant& p : participants_) {
+    p.begun = p.wrote = p.temp = false;
+    if (pinned_.value != 0 && p.shard == pinned_ && !p.connection->broken())
+      rest.push_back(std::move(p));
+    else
+      context_.pool.release(std::move(p.connection));
+  }
+  participants_ = std::move(rest);
+  snapshot_.reset();
+}
+
+io::Task<Result<std::string>> Transaction::commit() {
+  if (state_ == State::kFailed) {
+    co_await rollback();
+    co_return "ROLLBACK";
+  }
+  if (writers() > 1) co_return co_await commit_two_phase();
+  // At most one wrote: its COMMIT decides; the others only read.
+  Result<> outcome;
+  std::string tag = "COMMIT";
+  std::stable_sort(participants_.begin(), participants_.end(),
+                   [](const Participant& a, const Participant& b) { return a.wrote > b.wrote; });
+  for (Participant& p : participants_) {
+    if (!p.begun) continue;
+    Result<backend::TextRows> done = co_await p.connection->query(outcome ? "COMMIT" : "ROLLBACK");
+    if (outcome && !done) {
+      outcome = done.error();
+      if (p.connection->broken() && p.wrote) {
+        outcome = make_error("08007", "the connection was lost during COMMIT",
+                             "the transaction may have been committed", "check before repeating it");
+      }
+    }
+    if (outcome && done && done->tag == "ROLLBACK") tag = "ROLLBACK";
+  }
+  ended();
+  if (!outcome) co_return outcome.error();
+  co_return tag;
+}
+
+io::Task<> Transaction::rollback() {
+  for (Participant& p : participants_) {
+    if (!p.begun || p.connection->broken()) continue;
+    if (!p.connection->pending().all_answered()) {
+      (void)co_await p.connection->drain(io::Deadline::in(io::Milliseconds(5000)));
+      if (p.connection->broken()) continue;
+    }
+    wire::append_query(p.connection->out(), "ROLLBACK");
+    p.connection->pending().sent('Q', {});
+    p.connection->send();
+  }
+  for (Participant& p : participants_)
+    if (!p.connection->broken())
+      (void)co_await p.connection->drain(io::Deadline::in(io::Milliseconds(30000)));
+  for (Participant& p : participants_)
+    if (p.begun) p.connection->settings = settings_at_begin_;
+  for (Participant& p : participants_) p.begun = false;
+  ended();
+}
+
+io::Task<> Transaction::abandon() {
+  pinned_ = ShardId{};
+  for (Participant& p : participants_)
+    if (!p.connection->pending().all_answered()) p.connection->close();
+  if (state_ != State::kIdle) {
+    co_await rollback();
+  } else {
+    for (Participant& p : participants_)
+      if (p.connection->status() != 'I') p.connection->close();
+    release();
+  }
+}
+
+void Transaction::pin(ShardId shard) {
+  pinned_ = shard;
+  for (Participant& p : participants_)
+    if (p.shard == shard) p.connection->tainted = true;
+}
+
+}  // namespace shoal::exec

@@ -1,0 +1,118 @@
+// A client's transaction over the shards that it touched, or, outside one, the connection that its
+// current statement borrows. Shards are enlisted when first used: BEGIN, settings, savepoints and
+// SET LOCALs so far travel in front of the first message, in order.
+// Invariant: a connection leaves only reusable or destroyed.
+// Thread rule: one core, owned by one session.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/connection.h"
+#include "exec/core_context.h"
+
+namespace shoal::exec {
+
+class Transaction {
+ public:
+  enum class State { kIdle, kOpen, kFailed };
+
+  Transaction(CoreContext& context, backend::Login login, std::string client)
+      : context_(context), login_(std::move(login)), client_(std::move(client)) {}
+  ~Transaction();
+
+  State state() const { return state_; }
+  bool idle() const { return state_ == State::kIdle; }
+  char status() const {
+    return state_ == State::kIdle || implicit_ ? (state_ == State::kFailed && !implicit_ ? 'E' : 'I')
+           : state_ == State::kOpen            ? 'T'
+                                               : 'E';
+  }
+  bool implicit() const { return implicit_; }
+
+  // The session's settings to be in force on every connection used from now on. Owned by the
+  // session, must outlive the transaction; inside an open transaction changes travel by replay().
+  void set_settings(const backend::Settings* settings) { settings_ = settings; }
+  // Every later use() pins this snapshot until the transaction ends.
+  const catalog::SnapshotPtr& snapshot() const { return snapshot_; }
+  void set_snapshot(catalog::SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
+
+  // Opens the transaction; nothing is sent. `text` is the client's BEGIN.
+  void begin(std::string text);
+  // Opens one that the router needs for its own statement; ends with the statement.
+  void begin_implicit();
+  // Remembers a statement (SAVEPOINT, SET LOCAL, ...) for shards enlisted later.
+  void replay(std::string text) { replay_.push_back(std::move(text)); }
+  void fail() {
+    if (state_ == State::kOpen) state_ = State::kFailed;
+  }
+  void recover() {  // ROLLBACK TO SAVEPOINT worked
+    if (state_ == State::kFailed) state_ = State::kOpen;
+  }
+
+  // The shard's connection, ready for messages: out() may already hold injected ones (their answers
+  // are swallowed). Errors leave the transaction as it was, except that a lost participant fails it.
+  io::Task<Result<backend::Connection*>> use(ShardId shard);
+  // The same for a connection that is taken already, without waiting; nullptr otherwise.
+  backend::Connection* enlisted(ShardId shard);
+  // Sends BEGIN behind what was already sent in this implicit transaction block (a pipeline).
+  void late_begin();
+  void mark_wrote(ShardId shard);
+  void mark_temp(ShardId shard);  // the shard can't be prepared (temp table, NOTIFY, ...)
+
+  struct Participant {
+    std::unique_ptr<backend::Connection> connection;
+    ShardId shard;
+    bool begun = false, wrote = false, temp = false;
+  };
+  std::vector<Participant>& participants() { return participants_; }
+  std::size_t writers() const;
+
+  // Runs `sql` on every participant that has begun; the first error comes back.
+  io::Task<Result<>> run_everywhere(std::string sql);
+  // Ends the transaction. The result is the command tag ("COMMIT", or "ROLLBACK" if it had failed).
+  // 08007 when the outcome can't be known.
+  io::Task<Result<std::string>> commit();
+  io::Task<> rollback();
+  // Outside a transaction: gives connections back. Inside: keeps them.
+  void release();
+  // The client is gone or the state is unknown: destroys what can't be proved clean.
+  io::Task<> abandon();
+  // The transaction ended on its only participant by the client's own COMMIT or ROLLBACK there.
+  void ended();
+  // Keeps the connections beyond the transaction (temp tables, advisory locks, cursors WITH HOLD).
+  void pin(ShardId shard);
+  bool pinned() const { return pinned_.value != 0; }
+  ShardId pinned_shard() const { return pinned_; }
+  void unpin() { pinned_ = ShardId{}; }
+
+  CoreContext& context() { return context_; }
+  const backend::Login& login() const { return login_; }
+  const backend::Settings& settings() const { return *settings_; }
+
+ private:
+  // Brings settings up to date on the connection; waits only when they differ.
+  io::Task<Result<>> apply_settings(backend::Connection& c);
+  void append_begin(Participant& p);
+  io::Task<Result<>> enlist(Participant& p);
+  io::Task<Result<std::string>> commit_two_phase();
+  void clear();
+
+  CoreContext& context_;
+  backend::Login login_;
+  std::string client_;
+  State state_ = State::kIdle;
+  bool implicit_ = false;
+  ShardId pinned_;
+  std::string begin_text_;
+  std::vector<std::string> replay_;
+  const backend::Settings* settings_ = nullptr;
+  backend::Settings settings_at_begin_;
+  catalog::SnapshotPtr snapshot_;
+  std::vector<Participant> participants_;
+};
+
+// The setting statements that turn `from` into `to`, joined by semicolons; empty if equal.
+std::string settings_difference(const backend::Settings& from, const backend::Settings& to);
+
+}  // namespace shoal::exec

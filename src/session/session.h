@@ -1,0 +1,230 @@
+// One client's conversation. The five steps read_message, parse, route, make_plan, run are in
+// simple.cc (Query) and extended.cc (Parse .. Sync); what a session does by itself (transactions,
+// SET, cursors, ...) in utility.cc; the relay of a server's answer in relay.cc.
+// Invariants: answers leave in the order of the messages; after an error of an extended message
+// everything up to Sync is skipped; at every ReadyForQuery outside a transaction no server
+// connection is held unless pinned.
+// Thread rule: one core.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/core_context.h"
+#include "exec/run.h"
+#include "exec/transaction.h"
+#include "plan/make_plan.h"
+#include "route/session_facts.h"
+#include "session/client_channel.h"
+#include "session/commands.h"
+#include "session/plan_cache.h"
+#include "session/statements.h"
+#include "sql/normalize.h"
+
+namespace shoal::session {
+
+// What all sessions of a core share, besides the execution context.
+struct SessionServices {
+  exec::CoreContext& context;
+  Commands* commands = nullptr;  // null: no control plane (tests)
+  PlanCache& plans;
+  StatementCache& statements;
+};
+
+// What a session is to the admin console and to cancel requests.
+struct SessionView {
+  std::string user, database, address, application;
+  const char* state = "idle";
+  io::Clock::time_point connected, since;
+  std::int32_t pid = 0;
+};
+
+struct ClientIdentity {
+  backend::Login login;
+  std::string database;
+  std::vector<std::pair<std::string, std::string>> parameters;  // of the start-up packet
+  std::int32_t pid = 0;
+  std::string secret;
+};
+
+class Session {
+ public:
+  Session(SessionServices services, ClientChannel channel, ClientIdentity identity);
+  ~Session();
+
+  // Serves the client until it leaves; all connections are given back at the end.
+  io::Task<> run();
+  // Any session of the core may call it for a cancel request: cancels what runs on servers now.
+  void cancel();
+  // Ends the session politely at the next idle moment (57P01).
+  void shut_down();
+  const SessionView& view() const { return view_; }
+  exec::Transaction& transaction() { return txn_; }
+
+ private:
+  friend class OutputAdapter;
+  friend class RunnerAdapter;
+  struct Portal {
+    StatementPtr statement;
+    plan::PlanPtr plan;
+    ShardId link;                     // of a Forward: where it is bound
+    std::string values;               // copies that `bound` points into
+    exec::Bound bound;
+    std::string rows;                 // router-made rows that a row limit held back (frames)
+    std::string tag;
+    bool started = false, on_server = false;
+    std::vector<std::size_t> row_ends;
+    std::size_t next_row = 0;
+  };
+  struct Cursor {
+    ShardId shard;
+    bool hold = false;
+  };
+  struct Savepoint {
+    std::string name;
+    backend::Settings settings;
+    route::SessionFacts facts;
+  };
+  struct PendingSet {
+    std::uint32_t tag;
+    std::string name, value;
+    bool local = false;
+  };
+
+  // ---- start
+  io::Task<Result<>> greet();
+  // ---- simple.cc
+  io::Task<Result<>> on_query(wire::Frame frame);
+  io::Task<Result<>> run_text(std::string_view text);
+  io::Task<Result<>> run_simple_statement(const sql::Statement& statement, std::string_view text);
+  io::Task<Result<>> run_several(std::shared_ptr<const std::vector<sql::Statement>> statements,
+                                 std::string_view text);
+  io::Task<Result<>> run_plan_simple(plan::PlanPtr plan, const sql::Statement& statement,
+                                     std::string_view text);
+  io::Task<Result<>> forward_text(ShardId shard, const plan::Plan& plan, std::string_view text);
+  io::Task<Result<>> run_unparsed(std::string_view text, Error syntax_error);
+  bool try_fast_query(std::string_view text, ShardId* shard, plan::PlanPtr* plan);
+  void ready();  // ReadyForQuery
+  // ---- extended.cc
+  io::Task<Result<>> on_extended(wire::Frame frame);
+  io::Task<Result<>> on_parse(wire::Frame frame);
+  io::Task<Result<>> on_bind(wire::Frame frame);
+  io::Task<Result<>> on_describe(wire::Frame frame);
+  io::Task<Result<>> on_execute(wire::Frame frame);
+  io::Task<Result<>> on_close(wire::Frame frame);
+  io::Task<Result<>> on_sync();
+  io::Task<Result<>> on_flush();
+  io::Task<Result<plan::PlanPtr>> plan_bound(const StatementPtr& statement, exec::Bound& bound);
+  io::Task<Result<backend::Connection*>> link_to(ShardId shard);
+  io::Task<Result<>> settle_link();  // everything sent so far is answered; pipeline goes on
+  io::Task<Result<>> send_deferred(backend::Connection& c);
+  void ensure_prepared(backend::Connection& c, const StatementPtr& statement, bool unnamed);
+  io::Task<Result<>> execute_portal(Portal& portal, std::int32_t max_rows);
+  void send_buffered_rows(Portal& portal, std::int32_t max_rows);
+  io::Task<Result<>> extended_error(Error e);
+  void emit_locals(std::uint32_t before_tag);
+  void local(std::string_view bytes);  // an answer made here, in its place among the others
+  // ---- relay.cc
+  io::Task<Result<>> relay(backend::Connection& c);
+  io::Task<Result<>> relay_copy_in(backend::Connection& c);
+  void on_server_error(const wire::Frame& frame);
+  void report_parameters(const backend::Connection& c);
+  void on_complete(std::uint32_t tag, backend::Connection& c);
+  // ---- utility.cc
+  // Runs what the session answers itself. `simple`: row descriptions are sent too.
+  io::Task<Result<>> run_session_statement(const sql::Statement& statement, std::string_view text,
+                                           bool simple);
+  io::Task<Result<>> run_transaction(const sql::Transaction& t, std::string_view text);
+  io::Task<Result<>> run_commit(const sql::Transaction& t, std::string_view text);
+  io::Task<Result<>> run_rollback(const sql::Transaction& t);
+  io::Task<Result<>> run_savepoint(const sql::Transaction& t, std::string_view text);
+  io::Task<Result<>> run_set(const sql::SetVariable& set, std::string_view text);
+  io::Task<Result<>> run_set_shoal(const sql::SetVariable& set);
+  io::Task<Result<>> run_show(const sql::ShowVariable& show, std::string_view text, bool simple);
+  io::Task<Result<>> run_prepare(const sql::Prepare& p, const sql::Statement& inner);
+  io::Task<Result<>> run_execute(const sql::Execute& e, bool simple);
+  io::Task<Result<>> run_deallocate(const sql::Deallocate& d);
+  io::Task<Result<>> run_discard(const sql::Discard& d, std::string_view text);
+  io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement,
+                                 std::string_view text, bool simple);
+  io::Task<Result<>> run_cursor(const sql::Statement& statement, std::string_view text, bool simple);
+  io::Task<Result<>> run_ddl(const sql::Ddl& ddl, const sql::Statement& statement,
+                             std::string_view text);
+  io::Task<Result<>> run_command(const sql::Statement& statement, const exec::Bound* bound,
+                                 bool simple);
+  io::Task<Result<>> refresh_derived_snapshot();
+  // Sends a text to a shard as a simple query and relays all but ReadyForQuery. In extended mode
+  // row descriptions are dropped.
+  io::Task<Result<>> pass_text(ShardId shard, std::string_view text, bool simple);
+  io::Task<Result<exec::DescriptionPtr>> describe(std::string_view text,
+                                                  const std::vector<std::uint32_t>& types);
+  void complete(std::string_view tag);
+  void rows_of_text(const std::vector<std::string>& columns,
+                    const std::vector<std::vector<std::optional<std::string>>>& rows, bool simple);
+
+  // ---- shared pieces
+  const catalog::SnapshotPtr& snapshot();
+  plan::PlanPtr make_plan(const sql::Statement& statement, std::span<const route::Parameter> params);
+  io::Task<Result<>> wait_for_holds(const plan::Plan& plan);
+  io::Task<Result<>> run_and_send(const plan::Plan& plan, exec::Bound& bound,
+                                  exec::DescriptionPtr description, bool simple,
+                                  exec::Output& output, std::string* tag);
+  ShardId home_or_enlisted();
+  Error aborted_error() const;
+  io::Task<Result<>> finish_implicit();
+  io::Task<> fail_statement(const Error& e);  // the transaction's part of an error
+  void set_variable(const std::string& name, std::string statement);
+  void facts_changed();
+  void apply_setting_to_facts(const std::string& name, const std::vector<std::string>& values);
+  void on_transaction_end(bool committed);
+  void initial_settings(const ClientIdentity& identity);
+
+  SessionServices services_;
+  exec::CoreContext& context_;
+  ClientChannel client_;
+  ClientIdentity identity_;
+  SessionView view_;
+  exec::Transaction txn_;
+  backend::Settings settings_, initial_settings_, settings_at_begin_;
+  route::SessionFacts facts_, initial_facts_, facts_at_begin_;
+  std::map<std::string, std::string> reported_;  // ParameterStatus as the client knows it
+  std::unordered_map<std::string, StatementPtr> statements_;  // "" is the unnamed one
+  std::unordered_map<std::string, Portal> portals_;
+  std::map<std::string, Cursor> cursors_;
+  std::vector<Savepoint> savepoints_;
+  std::set<std::string> temp_tables_;
+  sql::Normalized normalized_;
+  std::uint64_t unique_ = 0;
+  bool ddl_in_transaction_ = false;
+  bool command_in_transaction_ = false;
+  bool shutting_down_ = false;
+  std::string shoal_snapshot_ = "shard";
+
+  // Extended protocol, between two Syncs.
+  struct Deferred {
+    char type;
+    std::string frame;
+    StatementPtr statement;
+    std::uint32_t tag;
+  };
+  std::vector<Deferred> deferred_;
+  std::deque<std::pair<std::uint32_t, std::string>> locals_;
+  std::vector<PendingSet> pending_sets_;
+  backend::Connection* link_ = nullptr;
+  ShardId link_shard_;
+  bool link_executed_ = false;   // a statement ran there since the last Sync
+  std::uint32_t tag_ = 1;
+  bool failed_ = false;          // an error was sent; skipping to Sync
+  bool skip_ = false;
+  std::size_t pipeline_bytes_ = 0;
+  bool hide_row_description_ = false;  // pass_text in extended mode
+  bool simple_error_ = false;    // the relay sent an ErrorResponse
+};
+
+}  // namespace shoal::session
