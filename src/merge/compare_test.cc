@@ -132,8 +132,9 @@ TEST(Compare, bytes_and_identifiers_are_ordered_as_unsigned_bytes) {
   expect_order(sort_key(2950), Format::kText,
                {{"00000000-0000-0000-0000-000000000001"}, {"7fffffff-0000-0000-0000-000000000000"},
                 {"ffffffff-0000-0000-0000-000000000000"}});
-  expect_order(sort_key(2950), Format::kBinary,
-               {{std::string(15, '\0') + "\1"}, {std::string(16, '\x7f')}, {std::string(16, '\xff')}});
+  std::vector<std::vector<std::string>> uuids;
+  for (const char byte : {'\1', '\x7f', '\xff'}) uuids.push_back({std::string(16, byte)});
+  expect_order(sort_key(2950), Format::kBinary, uuids);
   expect_order(sort_key(18), Format::kText, {{""}, {"A"}, {"a"}, {"\xc3", "\\303"}});
   expect_order(sort_key(18), Format::kBinary, {{std::string(1, '\0')}, {"A"}, {"\xc3"}});
   expect_order(sort_key(19), Format::kText, {{"Z"}, {"a"}, {"\xc3\xa4"}});
