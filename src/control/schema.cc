@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "base/refusal.h"
+#include "base/result.h"
 
 namespace shoal::control {
 namespace {
@@ -57,16 +57,19 @@ EXCEPTION WHEN unique_violation THEN
     DETAIL = 'SH0406: recovery had aborted ' || gid;
 END $$;
 
-CREATE OR REPLACE FUNCTION shoal.check_epoch(epoch bigint, router int DEFAULT 0) RETURNS bigint
+CREATE OR REPLACE FUNCTION shoal.check_epoch(epoch bigint, router int) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE least_epoch bigint;
 BEGIN
-  IF router <> 0 AND NOT pg_is_in_recovery() THEN
+  IF pg_is_in_recovery() THEN
+    SELECT min_epoch INTO least_epoch FROM shoal.fence;
+  ELSE
     INSERT INTO shoal.backend AS b (pid, router, started)
     SELECT pid, check_epoch.router, backend_start FROM pg_stat_get_activity(pg_backend_pid())
     ON CONFLICT (pid) DO UPDATE SET router = excluded.router, started = excluded.started;
+    -- Whoever raises the fence waits for this transaction, and then finds the row above.
+    SELECT min_epoch INTO least_epoch FROM shoal.fence FOR SHARE;
   END IF;
-  SELECT min_epoch INTO least_epoch FROM shoal.fence;
   IF epoch < least_epoch THEN
     RAISE EXCEPTION USING ERRCODE = '57P03',
       MESSAGE = 'this router''s map is out of date and it was fenced',
@@ -86,9 +89,9 @@ CREATE TABLE IF NOT EXISTS shoal.shard (
   id int PRIMARY KEY, name text NOT NULL UNIQUE,
   host text NOT NULL, port text NOT NULL, dbname text NOT NULL, options text NOT NULL DEFAULT '',
   dsn text NOT NULL, home boolean NOT NULL DEFAULT false, active boolean NOT NULL DEFAULT false,
-  system_identifier text NOT NULL DEFAULT '', added timestamptz NOT NULL DEFAULT now());
+  system_identifier text NOT NULL DEFAULT '', notes text NOT NULL DEFAULT '', added timestamptz NOT NULL DEFAULT now());
 REVOKE ALL ON shoal.shard FROM PUBLIC;
-GRANT SELECT (id, name, host, port, dbname, options, home, active, system_identifier, added)
+GRANT SELECT (id, name, host, port, dbname, options, home, active, system_identifier, notes, added)
   ON shoal.shard TO PUBLIC;
 CREATE UNIQUE INDEX IF NOT EXISTS shard_home ON shoal.shard (home) WHERE home;
 CREATE TABLE IF NOT EXISTS shoal.keyspace (
@@ -145,7 +148,7 @@ CREATE OR REPLACE VIEW shoal.shards AS
       (SELECT FROM shoal.slot_range r WHERE r.keyspace = k.id AND r.shard = s.id)) AS keyspaces,
     (SELECT coalesce(sum(last_slot - first_slot + 1), 0)::bigint FROM shoal.slot_range r
       WHERE r.shard = s.id) AS slots,
-    (SELECT count(*) FROM shoal.pinned p WHERE p.shard = s.id) AS pins, s.added
+    (SELECT count(*) FROM shoal.pinned p WHERE p.shard = s.id) AS pins, s.notes, s.added
   FROM shoal.shard s;
 CREATE OR REPLACE VIEW shoal.keyspaces AS
   SELECT k.id, k.name, k.function, k.params::jsonb AS params, k.key_types, k.slots,
