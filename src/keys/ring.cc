@@ -1,0 +1,256 @@
+#include "keys/ring.h"
+
+#include <set>
+
+#include "keys/digest.h"
+#include "keys/function_base.h"
+
+namespace shoal::keys {
+namespace {
+
+std::uint64_t big_endian64(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+std::uint64_t little_endian32(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 4; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+RingPosition md5_position(std::string_view text) {
+  std::string d = md5(text);
+  return {big_endian64(d), big_endian64(std::string_view(d).substr(8))};
+}
+
+RingPosition ketama_position(std::string_view text) {
+  return {0, little_endian32(md5(text))};
+}
+
+constexpr std::uint64_t kMaxPoints = 1u << 22;
+
+class Ring final : public FunctionBase {
+ public:
+  Ring(Types types, HashRing ring, TextForm form, bool wide)
+      : FunctionBase("ring", types),
+        ring_(std::move(ring)),
+        form_(form),
+        wide_(wide),
+        by_equality_(text_follows_equality(types)) {}
+
+  std::uint32_t slot_count() const override { return static_cast<std::uint32_t>(ring_.size()); }
+
+  Result<Slot> slot(std::span<const KeyValue> key) const override {
+    Result<std::string> text = key_text(key);
+    if (!text) return text.error();
+    return Slot(static_cast<std::uint32_t>(ring_.arc_of(ring_.hash(*text))));
+  }
+
+  Result<std::string> describe(std::span<const KeyValue> key) const override {
+    Result<std::string> text = key_text(key);
+    if (!text) return text.error();
+    RingPosition p = ring_.hash(*text);
+    if (!wide_) return std::to_string(p.low);
+    std::string bytes;
+    for (int i = 56; i >= 0; i -= 8) bytes.push_back(static_cast<char>(p.high >> i));
+    for (int i = 56; i >= 0; i -= 8) bytes.push_back(static_cast<char>(p.low >> i));
+    return HashNumber::of_big_endian(bytes).to_decimal();
+  }
+
+  bool match_by_equality() const override { return by_equality_; }
+  std::uint32_t bucket_count() const override {
+    return static_cast<std::uint32_t>(ring_.nodes().size());
+  }
+  std::optional<std::uint32_t> bucket_of(Slot slot) const override {
+    return ring_.node_of(slot.value);
+  }
+  std::string bucket_name(std::uint32_t bucket) const override {
+    return ring_.nodes()[bucket].name;
+  }
+
+  Result<std::vector<std::string>> preference(std::span<const KeyValue> key) const {
+    Result<std::string> text = key_text(key);
+    if (!text) return text.error();
+    return ring_.preference(*text);
+  }
+
+ private:
+  Result<std::string> key_text(std::span<const KeyValue> key) const {
+    SHOAL_TRY(check(key));
+    return hashed_text(key[0], form_);
+  }
+
+  HashRing ring_;
+  TextForm form_;
+  bool wide_;  // positions of 128 bits
+  bool by_equality_;
+};
+
+// A weight or number of points as Python's int(): true is 1.
+std::optional<std::int64_t> whole_number(const boost::json::value& value) {
+  if (value.is_bool()) return value.get_bool() ? 1 : 0;
+  if (value.is_int64()) return value.get_int64();
+  return std::nullopt;
+}
+
+// A node's value in the object form: its weight, or an object with "weight" and "vnodes"; what else
+// stands there (hostname, port, nodename, ...) does not move a key.
+bool read_node(const boost::json::value& value, HashRing::Node* node) {
+  if (std::optional<std::int64_t> weight = whole_number(value)) {
+    node->weight = *weight;
+    return true;
+  }
+  if (!value.is_object()) return false;
+  for (const auto& member : value.get_object()) {
+    bool weight = member.key() == "weight", vnodes = member.key() == "vnodes";
+    if (!weight && !vnodes) continue;
+    std::optional<std::int64_t> number = whole_number(member.value());
+    if (!number) return false;
+    if (weight) node->weight = *number;
+    if (vnodes) node->vnodes = static_cast<std::uint64_t>(std::max<std::int64_t>(*number, 0));
+  }
+  return true;
+}
+
+std::vector<HashRing::Node> take_nodes(Params& params, std::uint64_t vnodes) {
+  std::vector<HashRing::Node> nodes;
+  const boost::json::value* value = params.take("nodes");
+  if (value == nullptr) {
+    params.fail("nodes is missing");
+  } else if (value->is_object()) {
+    for (const auto& member : value->get_object()) {
+      HashRing::Node node{std::string(member.key()), 1, vnodes};
+      if (!read_node(member.value(), &node)) {
+        params.fail(fmt::format("node {} must have an integer weight and vnodes", node.name));
+      }
+      nodes.push_back(std::move(node));
+    }
+  } else if (value->is_array()) {
+    std::set<std::string> seen;
+    for (const boost::json::value& element : value->get_array()) {
+      std::optional<std::string> name = scalar_text(element);
+      if (!name) params.fail("nodes must be names");
+      if (name && seen.insert(*name).second) nodes.push_back({*name, 1, vnodes});
+    }
+  } else if (std::optional<std::string> name = scalar_text(*value)) {
+    nodes.push_back({*name, 1, vnodes});
+  } else {
+    params.fail("nodes must be a list, an object or a name");
+  }
+  return nodes;
+}
+
+HashRing::Hash named_hash(Params& params, const std::string& name) {
+  if (name == "md5" || name == "meta") return md5_position;
+  if (name == "crc32") return [](std::string_view s) { return RingPosition{0, crc32(s)}; };
+  if (name == "xxh64") return [](std::string_view s) { return RingPosition{0, xxh64(s)}; };
+  if (name == "murmur3_32")
+    return [](std::string_view s) { return RingPosition{0, murmur3_32(s)}; };
+  params.fail("hash must be md5, ketama, crc32, xxh64 or murmur3_32");
+  return md5_position;
+}
+
+}  // namespace
+
+HashRing HashRing::meta(std::vector<Node> nodes, Hash hash) {
+  HashRing ring;
+  std::map<RingPosition, std::uint32_t> points;
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
+    std::uint64_t count =
+        nodes[i].weight > 0 ? nodes[i].vnodes * static_cast<std::uint64_t>(nodes[i].weight) : 0;
+    for (std::uint64_t w = 0; w < count; ++w) {
+      points[hash(fmt::format("{}-{}", nodes[i].name, w))] = i;
+    }
+  }
+  for (const auto& [position, owner] : points) {
+    ring.points_.push_back(position);
+    ring.owners_.push_back(owner);
+  }
+  ring.nodes_ = std::move(nodes);
+  ring.hash_ = std::move(hash);
+  return ring;
+}
+
+HashRing HashRing::ketama(std::vector<Node> nodes, std::uint64_t replicas) {
+  HashRing ring;
+  std::int64_t weights = 0;
+  for (const Node& node : nodes) weights += node.weight;
+  std::map<RingPosition, std::uint32_t> points;
+  for (std::uint32_t i = 0; i < nodes.size() && weights > 0; ++i) {
+    if (nodes[i].weight <= 0) continue;
+    std::uint64_t count = nodes[i].vnodes * nodes.size() *
+                          static_cast<std::uint64_t>(nodes[i].weight) /
+                          static_cast<std::uint64_t>(weights);
+    for (std::uint64_t w = 0; w < count; ++w) {
+      std::string digest = md5(fmt::format("{}-{}", nodes[i].name, w));
+      for (std::uint64_t r = 0; r < replicas; ++r) {
+        points[{0, little_endian32(std::string_view(digest).substr(4 * r))}] = i;
+      }
+    }
+  }
+  for (const auto& [position, owner] : points) {
+    ring.points_.push_back(position);
+    ring.owners_.push_back(owner);
+  }
+  ring.nodes_ = std::move(nodes);
+  ring.hash_ = ketama_position;
+  return ring;
+}
+
+std::size_t HashRing::arc_of(RingPosition position) const {
+  auto after = std::upper_bound(points_.begin(), points_.end(), position);
+  return after == points_.end() ? 0 : static_cast<std::size_t>(after - points_.begin());
+}
+
+std::vector<std::string> HashRing::preference(std::string_view text) const {
+  std::vector<std::string> out;
+  std::vector<bool> met(nodes_.size());
+  std::size_t start = arc_of(hash_(text));
+  for (std::size_t i = 0; i < points_.size(); ++i) {
+    std::uint32_t node = owners_[(start + i) % points_.size()];
+    if (met[node]) continue;
+    met[node] = true;
+    out.push_back(nodes_[node].name);
+  }
+  return out;
+}
+
+Result<std::vector<std::string>> ring_preference(const KeyFunction& function,
+                                                 std::span<const KeyValue> key) {
+  const auto* ring = dynamic_cast<const Ring*>(&function);
+  if (ring == nullptr) return std::vector<std::string>();
+  return ring->preference(key);
+}
+
+FunctionPtr make_ring(std::string_view, Params& params, Types types) {
+  require_one_column(params, types);
+  std::string_view key = params.has("hash_fn") ? "hash_fn" : "hash";
+  params.take("hash_fn");  // may be null, meaning the default
+  std::string hash = params.text(key, "md5");
+  bool ketama = hash == "ketama";
+  std::uint64_t vnodes = params.number("vnodes", 0, kMaxPoints, ketama ? 40 : 160);
+  std::uint64_t replicas = params.number("replicas", 1, 4, 4);
+  std::vector<HashRing::Node> nodes = take_nodes(params, vnodes);
+  TextForm form = take_text_form(params, types);
+  std::uint64_t points = 0;
+  for (const HashRing::Node& node : nodes) {
+    std::uint64_t weight = static_cast<std::uint64_t>(std::max<std::int64_t>(node.weight, 0));
+    if (node.vnodes > kMaxPoints || weight > kMaxPoints) points = kMaxPoints + 1;
+    points += ketama ? node.vnodes : node.vnodes * weight;
+    if (points > kMaxPoints) break;
+  }
+  if (points > kMaxPoints || nodes.size() > kMaxPoints / 64)
+    params.fail("the ring has too many points");
+  if (params.failed()) return nullptr;
+  HashRing ring = ketama ? HashRing::ketama(std::move(nodes), replicas)
+                         : HashRing::meta(std::move(nodes), named_hash(params, hash));
+  if (ring.empty()) {
+    params.fail("the ring has no points");
+    return nullptr;
+  }
+  return std::make_shared<Ring>(types, std::move(ring), form, hash == "md5" || hash == "meta");
+}
+
+}  // namespace shoal::keys
