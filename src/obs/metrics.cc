@@ -24,12 +24,12 @@ void append_histogram(std::string& out, std::string_view name, const Histogram& 
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < Histogram::kBuckets; ++i) {
     below += histogram.bucket(i);
-    // One line for each power of two is enough for a scraper.
-    if (i % Histogram::kSub != Histogram::kSub - 1) continue;
+    // One line for each power of two is enough for a scraper. The last bucket also holds what is
+    // larger than its bound, and so counts as infinite only.
+    if (i % Histogram::kSub != Histogram::kSub - 1 || i + 1 == Histogram::kBuckets) continue;
     out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name,
                        static_cast<double>(Histogram::upper_bound(i)) / 1e6, below);
   }
-  // The last bucket also holds what is larger than its bound, which no reader can tell.
   out += fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n", name, below);
   out += fmt::format("{}_sum {}\n", name, static_cast<double>(histogram.sum()) / 1e6);
   out += fmt::format("{}_count {}\n", name, below);
@@ -37,9 +37,6 @@ void append_histogram(std::string& out, std::string_view name, const Histogram& 
 
 }  // namespace
 
-std::span<const MetricEntry> metric_table() {
-  return kMetricTable;
-}
 
 // Values below 8 have a bucket each. Above, with the highest bit number b >= 3, the three bits
 // after it choose one of 8 buckets: group b - 2.
@@ -85,11 +82,11 @@ std::uint64_t Histogram::quantile(double q) const {
 }
 
 void Metrics::record(Metric metric, std::uint64_t microseconds) {
-  histograms_[histograms_before(index_of(metric))].record(microseconds);
+  histograms_[kHistogramIndex[index_of(metric)]].record(microseconds);
 }
 
 const Histogram& Metrics::histogram(Metric metric) const {
-  return histograms_[histograms_before(index_of(metric))];
+  return histograms_[kHistogramIndex[index_of(metric)]];
 }
 
 void Metrics::add(const Metrics& other) {

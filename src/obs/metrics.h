@@ -78,12 +78,18 @@ inline constexpr MetricEntry kMetricTable[] = {
 };
 constexpr std::size_t kMetricCount = std::size(kMetricTable);
 
-// How many histograms stand before `end` in the table.
-constexpr std::size_t histograms_before(std::size_t end) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < end; ++i) count += kMetricTable[i].kind == MetricKind::kHistogram;
-  return count;
-}
+// The place of each histogram among the histograms.
+inline constexpr std::array<std::uint8_t, kMetricCount> kHistogramIndex = [] {
+  std::array<std::uint8_t, kMetricCount> index{};
+  std::uint8_t count = 0;
+  for (std::size_t i = 0; i < kMetricCount; ++i) {
+    index[i] = count;
+    if (kMetricTable[i].kind == MetricKind::kHistogram) ++count;
+  }
+  return index;
+}();
+// The table ends with the histograms.
+constexpr std::size_t kHistogramCount = kHistogramIndex.back() + 1;
 
 // Logarithmic buckets, 8 to each power of two: a quantile is off by at most 1/8. Values from 0 to
 // 2^40 microseconds (12 days); larger ones count in the last bucket.
@@ -130,7 +136,7 @@ class Metrics {
 
  private:
   std::array<std::atomic<std::int64_t>, kMetricCount> cells_{};
-  std::array<Histogram, histograms_before(kMetricCount)> histograms_;
+  std::array<Histogram, kHistogramCount> histograms_;
 };
 
 // OpenMetrics text of the sum over `cores`, ending in "# EOF".

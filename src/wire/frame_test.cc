@@ -147,7 +147,7 @@ TEST(StartupTest, packets_are_recognised_and_bounded) {
 
 TEST(StartupTest, the_last_of_two_values_wins) {
   using namespace std::string_view_literals;
-  const std::string raw = packet(8 + 24, kV3, "user\0a\0user\0b\0x\0y\0zz\0\0\0"sv);
+  const std::string raw = packet(8 + 23, kV3, "user\0a\0user\0b\0x\0y\0zz\0\0\0"sv);
   const StartupStep step = decode_startup(raw);
   const auto& message = std::get<StartupMessage>(std::get<Startup>(step).packet);
   EXPECT_EQ(message.get("user"), "b");
@@ -157,9 +157,10 @@ TEST(StartupTest, the_last_of_two_values_wins) {
 
 TEST(StartupTest, what_the_encoder_writes_is_read_back) {
   std::string out;
-  const std::pair<std::string_view, std::string_view> params[] = {{"user", "a"}, {"options", "-c x"}};
+  const std::pair<std::string_view, std::string_view> params[] = {{"user", "a"},
+                                                                  {"options", "-c x"}};
   append_startup(out, params);
-  EXPECT_EQ(show(decode_startup(out)), "28: 3.0 user=a options=-c x");
+  EXPECT_EQ(show(decode_startup(out)), "29: 3.0 user=a options=-c x");
   out.clear();
   append_cancel(out, -2, "abcd");
   EXPECT_EQ(show(decode_startup(out)), "16: cancel -2 4");
