@@ -13,11 +13,14 @@ from .sides import Outcome, Side
 
 FIRST_USER_OID = 16384
 EQUAL, REFUSED, DIFFERENT = "equal", "refused", "different"
-# Statements that cannot stand in a transaction block, so that their effect cannot be undone.
+# Statements that cannot stand in a transaction block, so that their effect cannot be undone; and those
+# whose only effect is on the transaction, which _align repairs.
 NO_TRANSACTION = re.compile(
     r"\s*(vacuum|create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently|reindex|"
-    r"create\s+database|drop\s+database|alter\s+system|commit|end|rollback|abort|prepare\s+transaction|"
-    r"begin|start\s+transaction)\b", re.IGNORECASE)
+    r"create\s+database|drop\s+database|alter\s+system|prepare\s+transaction)\b", re.IGNORECASE)
+TRANSACTION = re.compile(
+    r"\s*(commit|end|rollback|abort|begin|start\s+transaction|savepoint|release|lock|declare|fetch|set|show)\b",
+    re.IGNORECASE)
 READS = re.compile(r"\s*(select|with|values|table|show|explain)\b|\s*\(", re.IGNORECASE)
 WRITES_INSIDE = re.compile(r"\b(insert\s+into|update|delete\s+from|merge\s+into|nextval|setval)\b",
                            re.IGNORECASE)
@@ -137,7 +140,7 @@ class Pair:
         if NO_TRANSACTION.match(sql):
             return [Outcome("command", tag="(not run on PostgreSQL)", status=self.postgres.status)]
         inside = self.postgres.in_transaction
-        if self.postgres.status == "INERROR":
+        if self.postgres.status == "INERROR" or TRANSACTION.match(sql):
             return run(self.postgres)
         self.postgres.simple("SAVEPOINT oracle_undo" if inside else "BEGIN")
         expected = run(self.postgres)

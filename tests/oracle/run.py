@@ -94,7 +94,7 @@ def _broken_script(record: Record, judged: Judged) -> str:
     if judged.verdict != EQUAL:
         return ""
     failed = re.search(r"\berror (\w{5}):", judged.postgres)
-    if record.kind == "statement" and record.sqlstate:
+    if record.sqlstate:
         if not failed:
             return f"PostgreSQL gave no error, the script expects {record.sqlstate}"
         if record.sqlstate not in ("any", failed.group(1)):

@@ -5,8 +5,9 @@
     SQL until an empty line
     query [TYPES] [rowsort|nosort]   TYPES: one letter per column, checked against PostgreSQL's answer
     SQL until an empty line
-    copy                             COPY ... FROM STDIN, then ---- and the data until an empty line
+    copy [error SQLSTATE]            COPY ... FROM STDIN, then ---- and the data until an empty line
     expect SQLSTATE|SHnnnn           Shoal alone must answer this error (what has no twin in PostgreSQL)
+    include NAME                     the records of NAME.inc, which lies beside the file
 
 Lines that may stand before or after a header line and modify that one record:
     may_refuse [SHnnnn]              a numbered refusal is an accepted answer
@@ -56,7 +57,9 @@ def read(path: pathlib.Path) -> list[Record]:
     for start, block in _blocks(path.read_text()):
         name = " ".join(line[1:].strip() for line in block if line.startswith("#"))
         lines = [(start + i, line) for i, line in enumerate(block) if not line.startswith("#")]
-        if lines:
+        if lines and lines[0][1].startswith("include "):
+            records += read(path.with_name(lines[0][1].split()[1] + ".inc"))
+        elif lines:
             records.append(_record(path, name, lines))
     return records
 
@@ -80,12 +83,10 @@ def _record(path, name, lines) -> Record:
     record = Record("", "", path.name, lines[0][0], name)
     at = 0
     while at < len(lines) and (word := lines[at][1].split()[0]) in MODIFIERS + HEADERS:
-        if word == "copy" and record.kind:
+        if record.kind and word in HEADERS:
             break
         number, line = lines[at]
         if word in HEADERS:
-            if record.kind:
-                raise ScriptError(f"{path}:{number}: a second header in one record")
             _header(path, number, record, line.split())
         else:
             _modifier(path, number, record, word, line)
@@ -114,6 +115,8 @@ def _header(path, number, record, words) -> None:
             record.sqlstate = rest[1] if len(rest) > 1 else "any"
         elif rest != ["ok"]:
             raise ScriptError(f"{path}:{number}: statement ok, or statement error SQLSTATE")
+    elif record.kind == "copy" and rest[:1] == ["error"]:
+        record.sqlstate = rest[1]
     elif record.kind == "expect":
         record.sqlstate = rest[0]
     elif record.kind == "query":
