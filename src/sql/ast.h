@@ -49,7 +49,9 @@ struct WindowDef {
 // ---- expressions ------------------------------------------------------------------------------
 struct Const {
   enum class Kind { kNull, kInteger, kFloat, kString, kBit, kBool } kind = Kind::kNull;
-  std::string text;  // digits; string contents without quotes; "t"/"f"; b'..'/x'..' contents
+  // kInteger, kFloat: digits, with a leading '-' when negated; kString: contents without quotes;
+  // kBool: "t" or "f"; kBit: 'b' or 'x' and the digits (b1010, xFF).
+  std::string text;
 };
 struct Param { int number = 0; };  // $1 is 1
 struct ColumnRef {
@@ -122,7 +124,8 @@ struct Expr {
                Coalesce, MinMax, RowExpr, ArrayExpr, List, SubLink, Collate, Indirection, SqlValue,
                DefaultExpr, Grouping, GroupingSet, NamedArg, CurrentOf, MultiAssign, Opaque>
       node;
-  int location = -1;  // byte offset in the statement's text, -1 = none
+  int location = -1;  // byte offset in the text given to parse(), -1 = none; of a negative number:
+                      // where its digits begin, so that it equals Literal::position
 };
 
 // ---- queries ----------------------------------------------------------------------------------
@@ -135,8 +138,9 @@ struct RangeVar {
   bool only = false;  // ONLY t
   std::optional<Alias> alias;
   int location = -1;
+  char persistence = 'p';  // 't' TEMP, 'u' UNLOGGED; only where a table is created
 };
-struct ColumnDef { std::string name; TypeName type; };
+struct ColumnDef { std::string name; TypeName type; std::vector<std::string> collation; };
 struct FromSelect { SelectPtr query; bool lateral = false; std::optional<Alias> alias; };
 struct FromFunction {
   struct Item { ExprPtr call; std::vector<ColumnDef> columns; };
@@ -342,6 +346,7 @@ struct DdlConstraint {
   std::vector<std::string> columns;      // own columns
   std::optional<RangeVar> references;    // foreign key
   std::vector<std::string> referenced_columns;
+  std::string using_index;               // ADD CONSTRAINT ... USING INDEX: then columns is empty
 };
 struct DdlColumn {
   std::string name;
@@ -349,12 +354,14 @@ struct DdlColumn {
   std::vector<DdlConstraint> constraints;
   bool serial = false;  // serial, bigserial, smallserial
 };
-// Any schema change. `verb` CREATE/ALTER/DROP/COMMENT/GRANT/REVOKE/RENAME..., `object` as in
+// Any schema change. `verb` CREATE/ALTER/DROP/COMMENT/GRANT/REVOKE/RENAME/SECURITY LABEL/REASSIGN/
+// IMPORT (SET SCHEMA, OWNER TO and the like are ALTER with that as alter_actions[0]), `object` as in
 // PostgreSQL's command tags ("TABLE", "INDEX", "VIEW", "TYPE", "FUNCTION", "SCHEMA", "SEQUENCE",
 // "EXTENSION", "DOMAIN", "TRIGGER", "POLICY", "RULE", "MATERIALIZED VIEW", "ROLE", "DATABASE", ...).
 struct Ddl {
   std::string verb, object;
-  std::vector<RangeVar> names;      // objects created/altered/dropped, where they are relations
+  std::vector<RangeVar> names;      // objects created/altered/dropped, where they are relations;
+                                    // ATTACH/DETACH PARTITION: then the partition
   std::vector<std::vector<std::string>> other_names;  // types, functions, schemas, ...
   std::optional<RangeVar> relation; // the table an index, trigger, policy, rule, grant is about
   bool temporary = false, concurrently = false, if_not_exists = false, missing_ok = false;
@@ -370,6 +377,11 @@ struct Ddl {
   std::vector<std::string> altered_columns;  // column of each alter action, "" if none
   bool login_role_password = false;          // CREATE/ALTER ROLE ... PASSWORD 'clear text'
   std::string owner_sequence;                // OWNED BY of a sequence: "schema.table.column"
+  std::string old_name, new_name;            // RENAME (old_name: column, constraint, ... of the
+                                             // relation); SET SCHEMA: new_name is the schema
+  bool partitioned = false;                  // CREATE TABLE ... PARTITION BY
+  bool partition_of = false;                 // CREATE TABLE ... PARTITION OF parents[0]
+  bool only = false;                         // ALTER TABLE ONLY: not its children
 };
 struct UnknownStatement { std::string what; };  // known to the parser, of no kind above
 
@@ -381,6 +393,8 @@ struct Statement {
       node;
   std::unique_ptr<Statement> inner;  // of Prepare and Explain
   std::string text;                  // this statement's own source, without the semicolon
+  int offset = 0;                    // where `text` begins in the text that was parsed; locations
+                                     // are offsets into that whole text, not into `text`
   int max_param = 0;                 // highest $n
   bool has_opaque = false;           // some Opaque or FromOpaque is inside
 };

@@ -19,15 +19,29 @@ std::string deparse(const Select& s);
 std::string deparse(const Insert& s);
 std::string deparse(const Update& s);
 std::string deparse(const Delete& s);
+std::string deparse(const Merge& s);
 
 // Errors: XX000 when the text does not parse back to the same tree; SH0002 when the tree is Opaque.
 Result<std::string> deparse_checked(const Select& s);
 Result<std::string> deparse_checked(const Insert& s);
 Result<std::string> deparse_checked(const Update& s);
 Result<std::string> deparse_checked(const Delete& s);
+Result<std::string> deparse_checked(const Merge& s);
 
-// Structural equality, locations ignored.
+// Structural equality. Ignored: locations, Call::sql_syntax, and the nesting of AND in the first
+// argument of AND (likewise OR), which the parser flattens.
 bool same(const Expr& a, const Expr& b);
 bool same(const Select& a, const Select& b);
+bool same(const Insert& a, const Insert& b);
+bool same(const Update& a, const Update& b);
+bool same(const Delete& a, const Delete& b);
+bool same(const Merge& a, const Merge& b);
+
+// The column name that PostgreSQL gives a target without AS (parse_target.c, FigureColname):
+// "?column?" where it has none, empty where only the catalog could tell (`*`, or a scalar subquery
+// whose first column is one). Deparsing keeps these names, but code that rewrites a target into
+// something else must put AS output_name(target) there. PostgreSQL 15 and later name TRUE and FALSE
+// "?column?"; 13 and 14 "bool".
+std::string output_name(const Target& target);
 
 }  // namespace shoal::sql

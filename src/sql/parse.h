@@ -1,6 +1,9 @@
 // Text -> Statement. The only room that knows the parser library (libpg_query, grammar of
-// PostgreSQL 15). Thread-safe: no shared state; deep texts need a deep stack (see io/core.h, whose
-// threads have one), depth is bounded by `depth` all the same.
+// PostgreSQL 15). Thread-safe: no shared state (the library keeps its memory per thread).
+// The library and the decoding of its tree recurse without a limit. parse() therefore estimates
+// the nesting from the tokens first and refuses before the library sees the text; what passes
+// needs at most kParseStackPerLevel bytes of stack per level of `depth`: 1500 levels fit a stack
+// of 16 MB, and kParseStackBytes carries a depth of 24,000.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -10,13 +13,22 @@
 
 namespace shoal::sql {
 
+inline constexpr std::size_t kParseStackPerLevel = 10u << 10;
+inline constexpr std::size_t kParseStackBytes = 256u << 20;
+// Bounds of the work that a text can cause, whatever its depth: SH0602.
+inline constexpr double kParseCopiedBytes = 16e6;  // SET (a, b) = source copies the source
+inline constexpr double kParseWork = 400e6;        // bytes x depth
+
 struct ParseLimits {
   std::size_t bytes = 4u << 20;  // longer: SH0601
   int depth = 1500;              // nesting of the tree: SH0602 (SQLSTATE 54001)
 };
 
 // Parses one or more statements separated by semicolons; an empty text gives an empty vector.
-// Errors: 42601 with position as PostgreSQL reports it; SH0601, SH0602.
+// Locations (Expr, RangeVar) are byte offsets into the whole `text`, also of the second and later
+// statements; Statement::offset says where a statement's own text begins in it.
+// Errors: 42601 (and what else PostgreSQL's grammar raises: 0A000, 22023, 22021) with position as
+// PostgreSQL reports it, in characters from 1; 42P02 for $0 and beyond $65535; SH0601, SH0602.
 // A text that this grammar does not know but a newer server might is reported as 42601 too: the
 // caller decides whether one shard may judge it.
 // `standard_strings` is the session's standard_conforming_strings; off is refused for texts that
@@ -28,5 +40,9 @@ Result<std::vector<Statement>> parse(std::string_view text, const ParseLimits& l
 ExprPtr clone(const Expr& e);
 SelectPtr clone(const Select& s);
 FromPtr clone(const FromItem& f);
+std::unique_ptr<Insert> clone(const Insert& s);
+std::unique_ptr<Update> clone(const Update& s);
+std::unique_ptr<Delete> clone(const Delete& s);
+std::unique_ptr<Merge> clone(const Merge& s);
 
 }  // namespace shoal::sql
