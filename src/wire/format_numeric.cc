@@ -134,11 +134,9 @@ Result<std::string> numeric_to_text(std::string_view raw) {
   if ((sign != kPlus && sign != kMinus) || dscale > kMaxScale) return bad_binary();
 
   std::string before, after;
-  bool nonzero = false;
   for (long i = 0; i < count; ++i) {
     const std::uint16_t group = groups.u16();
     if (group > 9999) return bad_binary();
-    nonzero |= group != 0;
     const long power = weight - i;
     if (power < -1) after.resize(std::max<std::size_t>(after.size(), (-power - 1) * 4), '0');
     (power >= 0 ? before : after) += fmt::format("{:04}", group);
@@ -148,10 +146,10 @@ Result<std::string> numeric_to_text(std::string_view raw) {
   const std::size_t lead = before.find_first_not_of('0');
   before = lead == std::string::npos ? "0" : before.substr(lead);
   after.resize(static_cast<std::size_t>(dscale), '0');
-  std::string text = sign == kMinus && nonzero ? "-" : "";
-  text += before;
-  if (dscale > 0) text += "." + after;
-  return text;
+  if (dscale > 0) before += "." + after;
+  // Digits behind dscale are cut off, and what is left may be zero, which has no sign.
+  const bool negative = sign == kMinus && before.find_first_not_of("0.") != std::string::npos;
+  return negative ? "-" + before : before;
 }
 
 }  // namespace shoal::wire::format_types

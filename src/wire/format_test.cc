@@ -173,6 +173,12 @@ TEST(FormatTest, bad_bytes_are_22P03) {
   EXPECT_EQ(text_from_binary(2950, "x").error().sqlstate, "0A000");
 }
 
+TEST(FormatTest, a_numeric_that_is_cut_to_zero_has_no_sign) {
+  using namespace std::string_view_literals;
+  // -0.00001 with only three digits behind the point.
+  EXPECT_EQ(*text_from_binary(oid::kNumeric, "\0\1\xff\xfe\x40\0\0\3\x03\xe8"sv), "0.000");
+}
+
 TEST(FormatTest, floats_are_printed_with_the_fewest_digits_strictly_inside) {
   const std::pair<double, const char*> doubles[] = {
       {1e14, "100000000000000"},
