@@ -2,6 +2,7 @@
 // Thread rule: one core; app/ changes it by messages posted to that core.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -46,6 +47,7 @@ struct CoreContext {
   std::set<Oid> held;
   std::unordered_map<Oid, int> in_flight;  // statements that run now, by table
   io::Event changed;                       // snapshot or held changed
+  std::function<void()> on_drained;        // called when in_flight fell while something is held
 
   // Descriptions by text, parameter types and search path; emptied when the epoch changes.
   std::unordered_map<std::string, DescriptionPtr> descriptions;

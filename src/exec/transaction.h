@@ -41,6 +41,8 @@ class Transaction {
   void begin(std::string text);
   // Opens one that the router needs for its own statement; ends with the statement.
   void begin_implicit();
+  void make_explicit() { implicit_ = false; }  // the client's BEGIN inside its own implicit block
+  const std::string& begin_text() const { return begin_text_; }
   // Remembers a statement (SAVEPOINT, SET LOCAL, ...) for shards enlisted later.
   void replay(std::string text) { replay_.push_back(std::move(text)); }
   void fail() {

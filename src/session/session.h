@@ -134,28 +134,34 @@ class Session {
   io::Task<Result<>> relay(backend::Connection& c);
   io::Task<Result<>> relay_copy_in(backend::Connection& c);
   void on_server_error(const wire::Frame& frame);
+  // Forgets what the server did not prepare and what Parse messages at or after `tag` defined.
+  void forget_unparsed(backend::Connection& c, std::uint32_t tag);
   void report_parameters(const backend::Connection& c);
   void on_complete(std::uint32_t tag, backend::Connection& c);
   // ---- utility.cc
   // Runs what the session answers itself. `simple`: row descriptions are sent too.
   io::Task<Result<>> run_session_statement(const sql::Statement& statement, std::string_view text,
                                            bool simple);
+  // ---- transactions.cc
+  void note_isolation(const std::string& isolation);
+  std::string begin_text(const sql::Transaction& t) const;
   io::Task<Result<>> run_transaction(const sql::Transaction& t, std::string_view text);
-  io::Task<Result<>> run_commit(const sql::Transaction& t, std::string_view text);
+  io::Task<Result<>> run_commit(const sql::Transaction& t);
   io::Task<Result<>> run_rollback(const sql::Transaction& t);
-  io::Task<Result<>> run_savepoint(const sql::Transaction& t, std::string_view text);
+  io::Task<Result<>> run_savepoint(const sql::Transaction& t);
   io::Task<Result<>> run_set(const sql::SetVariable& set, std::string_view text);
-  io::Task<Result<>> run_set_shoal(const sql::SetVariable& set);
-  io::Task<Result<>> run_show(const sql::ShowVariable& show, std::string_view text, bool simple);
+  Result<> run_set_shoal(const sql::SetVariable& set, const std::string& name);
+  Result<> run_show_shoal(const sql::ShowVariable& show, bool simple);
+  void reset_setting_in_facts(const std::string& name);
   io::Task<Result<>> run_prepare(const sql::Prepare& p, const sql::Statement& inner);
   io::Task<Result<>> run_execute(const sql::Execute& e, bool simple);
   io::Task<Result<>> run_deallocate(const sql::Deallocate& d);
   io::Task<Result<>> run_discard(const sql::Discard& d, std::string_view text);
-  io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement,
-                                 std::string_view text, bool simple);
-  io::Task<Result<>> run_cursor(const sql::Statement& statement, std::string_view text, bool simple);
-  io::Task<Result<>> run_ddl(const sql::Ddl& ddl, const sql::Statement& statement,
-                             std::string_view text);
+  io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement, bool simple);
+  // ---- schema.cc
+  io::Task<Result<>> run_ddl(const sql::Statement& statement, std::string_view text);
+  io::Task<Result<>> run_ddl_outside(const DdlPlan& plan, std::string_view text);
+  Error shard_down(const Error& e) const;
   io::Task<Result<>> run_command(const sql::Statement& statement, const exec::Bound* bound,
                                  bool simple);
   io::Task<Result<>> refresh_derived_snapshot();
@@ -169,17 +175,33 @@ class Session {
                     const std::vector<std::vector<std::optional<std::string>>>& rows, bool simple);
 
   // ---- shared pieces
+  // Remembers the set_config calls of a statement that is about to run under `tag`; SH0303 when
+  // their arguments are not constants or parameters.
+  Result<> note_set_config(const sql::Statement& statement, const exec::Bound* bound,
+                           std::uint32_t tag);
+  io::Task<Result<>> run_over_shards(const plan::Plan& plan, exec::Bound& bound,
+                                     const sql::Statement& statement, bool simple);
   const catalog::SnapshotPtr& snapshot();
   plan::PlanPtr make_plan(const sql::Statement& statement, std::span<const route::Parameter> params);
   io::Task<Result<>> wait_for_holds(const plan::Plan& plan);
-  io::Task<Result<>> run_and_send(const plan::Plan& plan, exec::Bound& bound,
-                                  exec::DescriptionPtr description, bool simple,
-                                  exec::Output& output, std::string* tag);
+  io::Task<Result<>> wait_for_hold_of(Oid table);
+  void release_touched();
+  void release_touched_if_idle();
+  void begin_implicit();
+  bool describable(const StatementInfo& statement) const;
+  std::string describe_text(const StatementInfo& statement) const;
+  io::Task<Result<>> on_function_call(wire::Frame frame);
+  static bool c_lost(const Error& e) { return e.sqlstate == "08006"; }
+  // Runs a plan of several shards, in an implicit transaction where it writes; the rows go to
+  // `output`, the tag comes back.
+  io::Task<Result<std::string>> run_plan_to(const plan::Plan& plan, exec::Bound& bound,
+                                            exec::Output& output);
+  io::Task<Result<>> run_copy_in(const plan::Plan& plan, exec::Bound& bound,
+                                 const sql::Copy& statement);
   ShardId home_or_enlisted();
   Error aborted_error() const;
   io::Task<Result<>> finish_implicit();
   io::Task<> fail_statement(const Error& e);  // the transaction's part of an error
-  void set_variable(const std::string& name, std::string statement);
   void facts_changed();
   void apply_setting_to_facts(const std::string& name, const std::vector<std::string>& values);
   void on_transaction_end(bool committed);
@@ -202,9 +224,11 @@ class Session {
   sql::Normalized normalized_;
   std::uint64_t unique_ = 0;
   bool ddl_in_transaction_ = false;
-  bool command_in_transaction_ = false;
+  catalog::SnapshotPtr derived_;     // of a transaction with DDL
+  std::vector<Oid> touched_;         // tables counted in CoreContext::in_flight
+  std::string isolation_;            // of the open transaction, empty: the default
+  bool several_ = false;             // one of several statements of a Query
   bool shutting_down_ = false;
-  std::string shoal_snapshot_ = "shard";
 
   // Extended protocol, between two Syncs.
   struct Deferred {
@@ -216,6 +240,9 @@ class Session {
   std::vector<Deferred> deferred_;
   std::deque<std::pair<std::uint32_t, std::string>> locals_;
   std::vector<PendingSet> pending_sets_;
+  // Since the last Sync: names that Parse gave, and what was parsed on link_ without an answer yet.
+  std::vector<std::pair<std::uint32_t, std::string>> registered_;
+  std::deque<std::string> unconfirmed_;  // keys in Connection::prepared, "" = the unnamed one
   backend::Connection* link_ = nullptr;
   ShardId link_shard_;
   bool link_executed_ = false;   // a statement ran there since the last Sync
@@ -226,5 +253,8 @@ class Session {
   bool hide_row_description_ = false;  // pass_text in extended mode
   bool simple_error_ = false;    // the relay sent an ErrorResponse
 };
+
+// SELECT, INSERT, UPDATE or DELETE as text again; refused (SH0002) for everything else.
+Result<std::string> deparse_dml(const sql::Statement& statement);
 
 }  // namespace shoal::session

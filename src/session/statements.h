@@ -24,10 +24,6 @@ enum class Handling {
   kUnparsed,   // the grammar does not know it
 };
 
-struct SetConfig {  // a set_config call whose arguments are constants or parameters
-  sql::ExprPtr name, value, local;
-};
-
 struct StatementInfo {
   std::string text;
   std::vector<std::uint32_t> types;  // of the parameters as the client gave them, 0 = unknown
@@ -36,7 +32,7 @@ struct StatementInfo {
   std::optional<Error> syntax_error;
   Handling handling = Handling::kPlan;
   bool advisory_lock = false;        // session-level advisory locks: pins the connection
-  bool uses_set_config = false, set_config_plain = false;
+  bool uses_set_config = false;
   const sql::Statement& statement() const { return parsed->front(); }
 
   // A plan that holds for other values of one parameter (plan::Plan::reuse); of this core.
@@ -69,6 +65,8 @@ class StatementCache {
 
 // What a call in a SELECT without FROM says, if the statement is exactly that.
 const sql::Call* sole_call(const sql::Statement& statement);
+// True for texts that may take advisory locks of the session (not of the transaction).
+bool takes_session_locks(std::string_view text);
 std::string server_key(std::string_view text, const std::vector<std::uint32_t>& types);
 
 }  // namespace shoal::session

@@ -1,0 +1,571 @@
+// The extended protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
+//
+// Messages go to the server as they come, as long as one shard serves them; its answers are read at
+// Sync or Flush. Parse and Describe wait (deferred_) until a Bind says which shard that is, so that
+// their answers are the server's own. Answers made here keep their place by tag (locals_). When a
+// pipeline turns to another shard, what was sent is settled first inside an implicit transaction.
+#include "session/session.h"
+#include "sql/parse.h"
+#include "wire/frontend.h"
+
+namespace shoal::session {
+
+using wire::Target;
+
+void Session::local(std::string_view bytes) {
+  if (!link_ && deferred_.empty()) {
+    client_.out() += bytes;
+    return;
+  }
+  locals_.emplace_back(tag_, std::string(bytes));
+}
+
+io::Task<Result<>> Session::on_extended(wire::Frame frame) {
+  if (frame.type == 'S') co_return co_await on_sync();
+  ++tag_;
+  pipeline_bytes_ += frame.bytes.size();
+  if (pipeline_bytes_ > context_.limits.pipeline_bytes) {
+    Error e = refuse(Refusal::kPipeline);
+    e.fatal = true;
+    co_return e;
+  }
+  if (skip_) co_return Result<>();
+  Result<> done;
+  switch (frame.type) {
+    case 'P':
+      done = co_await on_parse(frame);
+      break;
+    case 'B':
+      done = co_await on_bind(frame);
+      break;
+    case 'D':
+      done = co_await on_describe(frame);
+      break;
+    case 'E':
+      done = co_await on_execute(frame);
+      break;
+    case 'C':
+      done = co_await on_close(frame);
+      break;
+    default:
+      done = co_await on_flush();
+  }
+  if (!done) co_return co_await extended_error(done.error());
+  if (failed_) skip_ = true;
+  co_return Result<>();
+}
+
+// An error that the router raises: answers that are still due come first; what the pipeline did on
+// a server outside a transaction block must not be committed by its Sync.
+io::Task<Result<>> Session::extended_error(Error e) {
+  if (e.fatal && e.shard.empty()) co_return e;
+  if (link_ && !link_->broken() && !failed_) {
+    if (link_->pending().due() > 0) {
+      wire::append_flush(link_->out());
+      Result<> relayed = co_await relay(*link_);
+      if (!relayed && !link_->broken()) link_->close();
+    }
+    if (!link_->broken() && !failed_ && txn_.idle() && link_executed_) {
+      wire::append_query(link_->out(), "ROLLBACK");
+      link_->pending().sent('Q', {.swallow = true, .tag = tag_});
+      Result<> rolled_back = co_await relay(*link_);
+      if (!rolled_back) link_->close();
+    }
+  }
+  bool told = failed_;  // the server's own error came first
+  for (const auto& [defined_at, name] : registered_)
+    if (defined_at >= tag_) statements_.erase(name);
+  emit_locals(tag_);
+  locals_.clear();
+  deferred_.clear();
+  skip_ = failed_ = true;
+  txn_.fail();
+  if (!told) wire::append_error(client_.out(), e);
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::on_parse(wire::Frame frame) {
+  Result<wire::Parse> parse = wire::decode_parse(frame.body);
+  if (!parse) co_return parse.error();
+  std::vector<std::uint32_t> types = parse->types.to_vector();
+  StatementPtr statement = services_.statements.find(parse->sql, types);
+  if (!statement) {
+    sql::ParseLimits limits{context_.limits.statement_bytes, context_.limits.sql_depth};
+    statement = make_statement(parse->sql, std::move(types), limits, facts_.standard_strings,
+                               services_.commands);
+    if (statement->syntax_error && statement->syntax_error->detail.starts_with("SH"))
+      co_return *statement->syntax_error;
+    services_.statements.insert(statement);
+  }
+  std::string name(parse->name);
+  if (!name.empty()) {
+    if (statements_.contains(name))
+      co_return make_error("42P05", fmt::format("prepared statement \"{}\" already exists", name));
+    if (statements_.size() >= context_.limits.statements_per_session)
+      co_return refuse(Refusal::kStatements);
+  }
+  if (txn_.state() == exec::Transaction::State::kFailed &&
+      !(statement->handling == Handling::kSession || statement->handling == Handling::kEmpty))
+    co_return aborted_error();
+  statements_[name] = statement;
+  registered_.emplace_back(tag_, name);
+  bool own = statement->handling == Handling::kSession ||
+             statement->handling == Handling::kCommand || statement->handling == Handling::kDdl ||
+             statement->handling == Handling::kEmpty;
+  if (own) {
+    std::string answer;
+    wire::append_parse_complete(answer);
+    local(answer);
+    co_return Result<>();
+  }
+  deferred_.push_back({'P', std::string(frame.bytes), statement, tag_});
+  co_return Result<>();
+}
+
+// Puts Parse in front where the connection does not have the statement.
+void Session::ensure_prepared(backend::Connection& c, const StatementPtr& statement, bool unnamed) {
+  if (unnamed) {
+    if (c.unnamed == statement->server_key) return;
+    wire::append_parse(c.out(), "", statement->text, statement->types);
+    c.pending().sent('P', {.swallow = true, .tag = tag_});
+    c.unnamed = statement->server_key;
+    unconfirmed_.emplace_back();
+    return;
+  }
+  std::string& name = c.prepared[statement->server_key];
+  if (!name.empty()) return;
+  name = c.next_statement_name();
+  wire::append_parse(c.out(), name, statement->text, statement->types);
+  c.pending().sent('P', {.swallow = true, .tag = tag_});
+  unconfirmed_.push_back(statement->server_key);
+}
+
+// Parse and Describe messages that waited for a shard.
+io::Task<Result<>> Session::send_deferred(backend::Connection& c) {
+  for (Deferred& d : deferred_) {
+    wire::Frame frame;
+    frame.type = d.type;
+    frame.bytes = d.frame;
+    frame.body = frame.bytes.substr(wire::kHeaderBytes);
+    if (d.type == 'P') {
+      Result<wire::Parse> parse = wire::decode_parse(frame.body);
+      if (parse->name.empty()) {
+        c.out() += frame.bytes;
+        c.unnamed = d.statement->server_key;
+        unconfirmed_.emplace_back();
+        c.pending().sent('P', {.tag = d.tag});
+        continue;
+      }
+      std::string& name = c.prepared[d.statement->server_key];
+      if (!name.empty()) {
+        std::string answer;
+        wire::append_parse_complete(answer);
+        locals_.emplace_back(d.tag, std::move(answer));
+        continue;
+      }
+      name = c.next_statement_name();
+      wire::append_parse_renamed(c.out(), frame, name);
+      unconfirmed_.push_back(d.statement->server_key);
+      c.pending().sent('P', {.tag = d.tag});
+    } else {
+      bool unnamed = frame.body.size() <= 2;
+      ensure_prepared(c, d.statement, unnamed);
+      wire::append_describe_renamed(c.out(), frame,
+                                    unnamed ? "" : c.prepared[d.statement->server_key]);
+      c.pending().sent_describe(Target::kStatement, {.tag = d.tag});
+    }
+  }
+  deferred_.clear();
+  co_return Result<>();
+}
+
+// The connection that serves the next messages. Turning to another shard settles the present one.
+io::Task<Result<backend::Connection*>> Session::link_to(ShardId shard) {
+  if (link_ && link_shard_ != shard) SHOAL_CO_TRY(co_await settle_link());
+  if (failed_) co_return aborted_error();
+  if (!link_) {
+    Result<backend::Connection*> c = co_await txn_.use(shard);
+    if (!c) co_return c.error();
+    link_ = *c;
+    link_shard_ = shard;
+  }
+  SHOAL_CO_TRY(co_await send_deferred(*link_));
+  co_return link_;
+}
+
+io::Task<Result<>> Session::settle_link() {
+  if (!link_) {
+    if (!deferred_.empty()) {
+      Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+      if (!c) co_return c.error();
+    } else {
+      emit_locals(tag_ + 1);
+      co_return Result<>();
+    }
+  }
+  backend::Connection& c = *link_;
+  SHOAL_CO_TRY(co_await send_deferred(c));
+  if (txn_.idle() && link_executed_) {
+    settings_at_begin_ = settings_;
+    facts_at_begin_ = facts_;
+    txn_.late_begin();
+  }
+  wire::append_sync(c.out());
+  c.pending().sent('S', {.swallow = true, .tag = tag_});
+  link_ = nullptr;
+  link_executed_ = false;
+  Result<> relayed = co_await relay(c);
+  if (!relayed) co_return relayed.error();
+  if (!failed_) emit_locals(tag_ + 1);
+  co_return Result<>();
+}
+
+io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statement,
+                                                    exec::Bound& bound) {
+  const catalog::Snapshot& snap = *snapshot();
+  // The quick way: same statement, same circumstances, another value of the one free parameter.
+  if (statement->plan && statement->plan_epoch == snap.epoch && !ddl_in_transaction_ &&
+      statement->plan_facts == facts_.settings_hash) {
+    const plan::Plan& known = *statement->plan;
+    if (!known.reuse) co_return statement->plan;
+    auto index = static_cast<std::size_t>(known.reuse->param - 1);
+    const catalog::Keyspace* keyspace = snap.keyspace(known.reuse->keyspace);
+    if (index < bound.values.size() && bound.values[index] && keyspace) {
+      std::uint32_t oid = index < bound.types.size() ? bound.types[index] : 0;
+      std::optional<keys::KeyType> type =
+          oid == 0 ? std::optional(known.reuse->type) : keys::key_type_of_oid(oid);
+      if (type && keys::family_of(*type) == keys::family_of(known.reuse->type)) {
+        Result<keys::KeyValue> value =
+            bound.formats[index] == wire::Format::kBinary
+                ? keys::parse_binary(*type, *bound.values[index])
+                : keys::parse_text(*type, *bound.values[index]);
+        if (value) {
+          Result<ShardId> shard = keyspace->placement->place(*value);
+          if (shard) {
+            auto plan = std::make_shared<plan::Plan>();
+            plan->node = plan::Forward{*shard, {}};
+            plan->writes = known.writes;
+            plan->locks = known.locks;
+            plan->user_code = known.user_code;
+            plan->tables = known.tables;
+            co_return plan::PlanPtr(std::move(plan));
+          }
+        }
+      }
+    }
+  }
+  std::vector<route::Parameter> params(bound.values.size());
+  for (int round = 0;; ++round) {
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      params[i].type = Oid(i < bound.types.size() ? bound.types[i] : 0);
+      params[i].binary = bound.formats[i] == wire::Format::kBinary;
+      params[i].null = !bound.values[i];
+      params[i].value = bound.values[i] ? *bound.values[i] : std::string_view();
+    }
+    plan::PlanPtr plan = make_plan(statement->statement(), params);
+    if (!std::get_if<plan::NeedTypes>(&plan->node) || round > 0) {
+      const auto* forward = std::get_if<plan::Forward>(&plan->node);
+      bool reusable = forward && forward->text.sql.empty() &&
+                      (plan->reuse ? plan->reuse->param > 0 : !plan->depends_on_params);
+      if (reusable && !ddl_in_transaction_) {
+        statement->plan = plan;
+        statement->plan_epoch = snap.epoch;
+        statement->plan_facts = facts_.settings_hash;
+      }
+      co_return plan;
+    }
+    Result<exec::DescriptionPtr> description = co_await describe(statement->text, statement->types);
+    if (!description) co_return description.error();
+    bound.types = (*description)->param_types;
+  }
+}
+
+io::Task<Result<>> Session::on_bind(wire::Frame frame) {
+  Result<wire::Bind> bind = wire::decode_bind(frame.body);
+  if (!bind) co_return bind.error();
+  auto found = statements_.find(std::string(bind->statement));
+  if (found == statements_.end())
+    co_return make_error("26000", bind->statement.empty()
+                                      ? "unnamed prepared statement does not exist"
+                                      : fmt::format("prepared statement \"{}\" does not exist",
+                                                    bind->statement));
+  StatementPtr statement = found->second;
+  std::string portal_name(bind->portal);
+  if (!portal_name.empty() && portals_.contains(portal_name))
+    co_return make_error("42P03", fmt::format("cursor \"{}\" already exists", portal_name));
+
+  Portal portal;
+  portal.statement = statement;
+  std::string answer;
+  wire::append_bind_complete(answer);
+  bool own = statement->handling == Handling::kSession || statement->handling == Handling::kEmpty ||
+             statement->handling == Handling::kDdl || statement->handling == Handling::kCommand;
+  // Values are copied only where they are needed after this message.
+  auto keep = [&](Portal& p) {
+    p.values.assign(frame.body);
+    Result<wire::Bind> copy = wire::decode_bind(p.values);
+    p.bound.values = copy->values.to_vector();
+  };
+  exec::Bound& bound = portal.bound;
+  bound.text = statement->text;
+  bound.types = statement->types;
+  bound.types.resize(std::max(bound.types.size(), bind->values.size()), 0);
+  bound.values = bind->values.to_vector();
+  bound.formats.resize(bound.values.size());
+  for (std::size_t i = 0; i < bound.formats.size(); ++i)
+    bound.formats[i] = bind->parameter_formats.of(i);
+  bound.result_formats = bind->result_formats.to_vector();
+  if (own) {
+    portal.values.reserve(frame.body.size() + 32);  // no small-string storage: views stay valid
+    keep(portal);
+    portals_[portal_name] = std::move(portal);
+    local(answer);
+    co_return Result<>();
+  }
+  if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
+  plan::PlanPtr plan;
+  if (statement->handling == Handling::kUnparsed) {
+    // Only the one shard of a cluster may judge what the router can't read.
+    auto judged = std::make_shared<plan::Plan>();
+    if (snapshot()->active_shards().size() != 1) {
+      Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+      if (!c) co_return c.error();
+      SHOAL_CO_TRY(co_await settle_link());  // its Parse error, if it has one
+      if (failed_) co_return Result<>();
+      co_return refuse(Refusal::kUnknownGrammar, statement->syntax_error->message);
+    }
+    judged->node = plan::Forward{snapshot()->home, {}};
+    judged->writes = judged->user_code = true;
+    plan = judged;
+  } else {
+    // Planning may ask home for types: what was sent so far must be settled by then.
+    Result<plan::PlanPtr> made = co_await plan_bound(statement, bound);
+    if (!made) co_return made.error();
+    plan = std::move(*made);
+  }
+  if (const auto* refused = std::get_if<Error>(&plan->node)) co_return *refused;
+  SHOAL_CO_TRY(co_await wait_for_holds(*plan));
+  portal.plan = plan;
+  const auto* forward = std::get_if<plan::Forward>(&plan->node);
+  if (!forward || !forward->text.sql.empty()) {
+    if (link_ || !deferred_.empty()) SHOAL_CO_TRY(co_await settle_link());
+    if (failed_) co_return Result<>();
+    portal.values.reserve(frame.body.size() + 32);
+    keep(portal);
+    portals_[portal_name] = std::move(portal);
+    local(answer);
+    co_return Result<>();
+  }
+  Result<backend::Connection*> c = co_await link_to(forward->shard);
+  if (!c) co_return c.error();
+  if (statement->uses_set_config && statement->handling == Handling::kPlan)
+    SHOAL_CO_TRY(note_set_config(statement->statement(), &bound, 0));
+  if (plan->writes) txn_.mark_wrote(forward->shard);
+  if (plan->user_code) (*c)->user_code = true;
+  bool unnamed = bind->statement.empty();
+  ensure_prepared(**c, statement, unnamed);
+  if (unnamed)
+    (*c)->out() += frame.bytes;
+  else
+    wire::append_bind_renamed((*c)->out(), frame, (*c)->prepared[statement->server_key]);
+  (*c)->pending().sent('B', {.tag = tag_});
+  portal.link = forward->shard;
+  portal.on_server = true;
+  portal.bound = exec::Bound();
+  portals_[portal_name] = std::move(portal);
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::on_describe(wire::Frame frame) {
+  Result<wire::Describe> d = wire::decode_describe(frame.body);
+  if (!d) co_return d.error();
+  StatementPtr statement;
+  Portal* portal = nullptr;
+  if (d->target == Target::kStatement) {
+    auto found = statements_.find(std::string(d->name));
+    if (found == statements_.end())
+      co_return make_error("26000", d->name.empty()
+                                        ? "unnamed prepared statement does not exist"
+                                        : fmt::format("prepared statement \"{}\" does not exist",
+                                                      d->name));
+    statement = found->second;
+  } else {
+    auto found = portals_.find(std::string(d->name));
+    if (found == portals_.end())
+      co_return make_error("34000", fmt::format("portal \"{}\" does not exist", d->name));
+    portal = &found->second;
+    statement = portal->statement;
+  }
+  if (portal && portal->on_server) {
+    Result<backend::Connection*> c = co_await link_to(portal->link);
+    if (!c) co_return c.error();
+    (*c)->out() += frame.bytes;
+    (*c)->pending().sent_describe(Target::kPortal, {.tag = tag_});
+    co_return Result<>();
+  }
+  bool own = statement->handling == Handling::kSession || statement->handling == Handling::kDdl ||
+             statement->handling == Handling::kEmpty;
+  if (own && !describable(*statement)) {
+    std::string answer;
+    if (!portal) wire::append_parameter_description(answer, {});
+    wire::append_no_data(answer);
+    local(answer);
+    co_return Result<>();
+  }
+  if (!portal && !own && statement->handling != Handling::kCommand) {
+    if (link_) {
+      SHOAL_CO_TRY(co_await send_deferred(*link_));
+      bool unnamed = d->name.empty();
+      ensure_prepared(*link_, statement, unnamed);
+      wire::append_describe_renamed(link_->out(), frame,
+                                    unnamed ? "" : link_->prepared[statement->server_key]);
+      link_->pending().sent_describe(Target::kStatement, {.tag = tag_});
+    } else {
+      deferred_.push_back({'D', std::string(frame.bytes), statement, tag_});
+    }
+    co_return Result<>();
+  }
+  // Home describes what several shards (or the router) will answer.
+  if (link_ || !deferred_.empty()) SHOAL_CO_TRY(co_await settle_link());
+  if (failed_) co_return Result<>();
+  std::string text = describe_text(*statement);
+  Result<exec::DescriptionPtr> description = co_await describe(text, statement->types);
+  if (!description) co_return description.error();
+  std::string answer;
+  if (!portal) wire::append_parameter_description(answer, (*description)->param_types);
+  if ((*description)->returns_rows) {
+    answer += portal ? exec::row_description_with(**description, portal->bound.result_formats)
+                     : (*description)->row_description;
+  } else {
+    wire::append_no_data(answer);
+  }
+  local(answer);
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::on_execute(wire::Frame frame) {
+  Result<wire::Execute> execute = wire::decode_execute(frame.body);
+  if (!execute) co_return execute.error();
+  auto found = portals_.find(std::string(execute->portal));
+  if (found == portals_.end())
+    co_return make_error("34000", fmt::format("portal \"{}\" does not exist", execute->portal));
+  Portal& portal = found->second;
+  ++context_.counters.queries;
+  if (portal.on_server) {
+    Result<backend::Connection*> c = co_await link_to(portal.link);
+    if (!c) co_return c.error();
+    for (PendingSet& set : pending_sets_)
+      if (set.tag == 0) set.tag = tag_;
+    (*c)->out() += frame.bytes;
+    (*c)->pending().sent('E', {.tag = tag_});
+    link_executed_ = true;
+    ++context_.counters.one_shard;
+    if (portal.statement->advisory_lock) txn_.pin(portal.link);
+    // COPY FROM needs the server's CopyInResponse before the client goes on.
+    if (const auto* copy = portal.statement->parsed
+                               ? std::get_if<sql::Copy>(&portal.statement->statement().node)
+                               : nullptr;
+        copy && copy->from) {
+      wire::append_flush((*c)->out());
+      SHOAL_CO_TRY(co_await relay(**c));
+    }
+    co_return Result<>();
+  }
+  if (link_ || !deferred_.empty()) SHOAL_CO_TRY(co_await settle_link());
+  if (failed_) co_return Result<>();
+  emit_locals(tag_);
+  co_return co_await execute_portal(portal, execute->max_rows);
+}
+
+io::Task<Result<>> Session::on_close(wire::Frame frame) {
+  Result<wire::Close> close = wire::decode_close(frame.body);
+  if (!close) co_return close.error();
+  std::string answer;
+  wire::append_close_complete(answer);
+  if (close->target == Target::kStatement) {
+    statements_.erase(std::string(close->name));
+  } else if (auto found = portals_.find(std::string(close->name)); found != portals_.end()) {
+    bool on_server = found->second.on_server;
+    ShardId shard = found->second.link;
+    portals_.erase(found);
+    if (on_server && (link_ || !txn_.idle())) {
+      Result<backend::Connection*> c = co_await link_to(shard);
+      if (!c) co_return c.error();
+      (*c)->out() += frame.bytes;
+      (*c)->pending().sent_frame(frame, {.tag = tag_});
+      co_return Result<>();
+    }
+  }
+  local(answer);
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::on_flush() {
+  if (!link_ && !deferred_.empty()) {
+    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    if (!c) co_return c.error();
+  }
+  if (link_) {
+    SHOAL_CO_TRY(co_await send_deferred(*link_));
+    wire::append_flush(link_->out());
+    SHOAL_CO_TRY(co_await relay(*link_));
+  }
+  if (!failed_) emit_locals(tag_ + 1);
+  co_return co_await client_.flush();
+}
+
+io::Task<Result<>> Session::on_sync() {
+  ++tag_;
+  pipeline_bytes_ = 0;
+  std::optional<Error> late;
+  if (!skip_ && !link_ && !deferred_.empty()) {
+    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    if (!c) late = c.error();
+  }
+  if (link_ && !late) {
+    backend::Connection& c = *link_;
+    if (!c.broken()) {
+      if (!skip_) SHOAL_CO_TRY(co_await send_deferred(c));
+      wire::append_sync(c.out());
+      c.pending().sent('S', {.swallow = true, .tag = tag_});
+      Result<> relayed = co_await relay(c);
+      if (!relayed) {
+        if (relayed.error().fatal && relayed.error().shard.empty() && !c.broken())
+          co_return relayed.error();
+        late = relayed.error();
+      } else {
+        report_parameters(c);
+      }
+    }
+  }
+  if (late) {
+    if (!failed_) {
+      emit_locals(tag_ + 1);
+      wire::append_error(client_.out(), *late);
+    }
+    failed_ = true;
+    txn_.fail();
+  }
+  if (!failed_) emit_locals(tag_ + 1);
+  locals_.clear();
+  deferred_.clear();
+  pending_sets_.clear();
+  registered_.clear();
+  unconfirmed_.clear();
+  link_ = nullptr;
+  link_executed_ = false;
+  if (txn_.implicit()) {
+    Result<> ended = co_await finish_implicit();
+    if (!ended && !failed_) wire::append_error(client_.out(), ended.error());
+  }
+  skip_ = failed_ = false;
+  if (txn_.idle()) {
+    portals_.clear();
+    txn_.release();
+    release_touched();
+  }
+  ready();
+  co_return Result<>();
+}
+
+}  // namespace shoal::session

@@ -1,0 +1,547 @@
+// The conversation's frame: greeting, the message loop, and what simple.cc and extended.cc share.
+#include "session/session.h"
+
+#include "plan/make_plan.h"
+#include "session/outputs.h"
+#include "sql/deparse.h"
+#include "wire/frontend.h"
+
+namespace shoal::session {
+
+Session::Session(SessionServices services, ClientChannel channel, ClientIdentity identity)
+    : services_(services),
+      context_(services.context),
+      client_(std::move(channel)),
+      identity_(std::move(identity)),
+      txn_(services.context, identity_.login, client_.stream().peer()) {
+  view_.user = identity_.login.user;
+  view_.database = identity_.database;
+  view_.address = client_.stream().peer();
+  view_.connected = view_.since = io::Clock::now();
+  view_.pid = identity_.pid;
+  facts_.user = identity_.login.user;
+  facts_.search_path = {facts_.user, "public"};
+  txn_.set_settings(&settings_);
+  initial_settings(identity_);
+}
+
+Session::~Session() {
+  for (Oid table : touched_) --context_.in_flight[table];
+}
+
+// The start-up packet's parameters are the session's first settings.
+void Session::initial_settings(const ClientIdentity& identity) {
+  auto take = [&](std::string name, const std::string& value) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (name.starts_with("shoal.")) {
+      if (name == "shoal.key") facts_.scope_key = value;
+      if (name == "shoal.shard") facts_.shard = value;
+      return;
+    }
+    settings_[name] = fmt::format("SELECT pg_catalog.set_config({}, {}, false)",
+                                  sql::quote_literal(name), sql::quote_literal(value));
+    if (name == "application_name") view_.application = value;
+    apply_setting_to_facts(name, {value});
+  };
+  for (const auto& [name, value] : identity.parameters) {
+    if (name == "user" || name == "database" || name == "replication" || name.starts_with("_pq_."))
+      continue;
+    if (name != "options") {
+      take(name, value);
+      continue;
+    }
+    // -c name=value and --name=value, with backslash escapes, as PostgreSQL splits them.
+    std::vector<std::string> words;
+    std::string word;
+    bool any = false;
+    for (std::size_t i = 0; i <= value.size(); ++i) {
+      if (i == value.size() || std::isspace(static_cast<unsigned char>(value[i]))) {
+        if (any) words.push_back(word);
+        word.clear();
+        any = false;
+        continue;
+      }
+      if (value[i] == '\\' && i + 1 < value.size()) ++i;
+      word.push_back(value[i]);
+      any = true;
+    }
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      std::string setting;
+      if (words[i] == "-c" && i + 1 < words.size())
+        setting = words[++i];
+      else if (words[i].starts_with("--") || words[i].starts_with("-c"))
+        setting = words[i].substr(2);
+      std::size_t equals = setting.find('=');
+      if (equals == std::string::npos) continue;
+      std::string setting_name = setting.substr(0, equals);
+      std::replace(setting_name.begin(), setting_name.end(), '-', '_');
+      take(setting_name, setting.substr(equals + 1));
+    }
+  }
+  facts_changed();
+  initial_settings_ = settings_;
+  initial_facts_ = facts_;
+  settings_at_begin_ = settings_;
+  facts_at_begin_ = facts_;
+}
+
+// Logging in to home proves the role and gives the parameters that clients expect.
+io::Task<Result<>> Session::greet() {
+  Result<backend::Connection*> c = co_await txn_.use(snapshot()->home);
+  if (!c) co_return c.error();
+  wire::append_auth_ok(client_.out());
+  report_parameters(**c);
+  // application_name is the client's own, also when it gave none.
+  if (!reported_.contains("application_name"))
+    wire::append_parameter_status(client_.out(), "application_name", "");
+  wire::append_backend_key_data(client_.out(), identity_.pid, identity_.secret);
+  txn_.release();
+  ready();
+  co_return co_await client_.flush();
+}
+
+io::Task<> Session::run() {
+  Result<> greeted = co_await greet();
+  if (!greeted) {
+    Error e = greeted.error();
+    wire::append_error(client_.out(), e, "FATAL");
+    (void)co_await client_.flush(io::Deadline::in(io::Milliseconds(5000)));
+    co_await txn_.abandon();
+    co_return;
+  }
+  Result<> going;
+  while (going) {
+    if (shutting_down_ && txn_.idle() && !link_ && deferred_.empty()) {
+      going = make_error("57P01", "terminating connection due to administrator command");
+      break;
+    }
+    Result<wire::Frame> frame = co_await client_.next();
+    if (!frame) {
+      going = frame.error();
+      break;
+    }
+    view_.state = "active";
+    view_.since = io::Clock::now();
+    switch (frame->type) {
+      case 'Q':
+        going = co_await on_query(*frame);
+        break;
+      case 'P':
+      case 'B':
+      case 'D':
+      case 'E':
+      case 'C':
+      case 'H':
+      case 'S':
+        going = co_await on_extended(*frame);
+        break;
+      case 'd':
+      case 'c':
+      case 'f':
+        break;  // the rest of a COPY that a server broke off
+      case 'X': {
+        Error e = make_error("08006", "terminated");
+        e.fatal = true;
+        going = e;
+        break;
+      }
+      case 'F':
+        going = co_await on_function_call(*frame);
+        break;
+      default: {
+        Error e = make_error("08P01", fmt::format("invalid frontend message type {}",
+                                                  static_cast<int>(frame->type)));
+        e.fatal = true;
+        going = e;
+      }
+    }
+  }
+  const Error& e = going.error();
+  if (e.sqlstate != "08006") {
+    wire::append_error(client_.out(), e, "FATAL");
+    (void)co_await client_.flush(io::Deadline::in(io::Milliseconds(5000)));
+  }
+  client_.stream().close();
+  bool changed = services_.commands && services_.commands->changed();
+  co_await txn_.abandon();
+  if (changed) co_await services_.commands->finish(false);
+}
+
+void Session::shut_down() {
+  shutting_down_ = true;
+  if (txn_.idle() && std::string_view(view_.state) == "idle") client_.stream().close();
+}
+
+void Session::cancel() {
+  for (auto& p : txn_.participants()) {
+    if (p.connection->pending().all_answered()) continue;
+    context_.core.spawn(backend::send_cancel(p.connection->endpoint(), p.connection->pid(),
+                                             p.connection->secret()));
+  }
+}
+
+// ---- shared pieces ----------------------------------------------------------------------------
+
+const catalog::SnapshotPtr& Session::snapshot() {
+  if (derived_) return derived_;
+  if (!txn_.idle()) {
+    if (!txn_.snapshot()) txn_.set_snapshot(context_.snapshot);
+    return txn_.snapshot();
+  }
+  return context_.snapshot;
+}
+
+ShardId Session::home_or_enlisted() {
+  if (facts_.shard)
+    if (const catalog::Shard* shard = snapshot()->shard(*facts_.shard)) return shard->id;
+  for (auto& p : txn_.participants())
+    if (!p.connection->broken()) return p.shard;
+  return snapshot()->home;
+}
+
+void Session::begin_implicit() {
+  settings_at_begin_ = settings_;
+  facts_at_begin_ = facts_;
+  txn_.begin_implicit();
+}
+
+plan::PlanPtr Session::make_plan(const sql::Statement& statement,
+                                 std::span<const route::Parameter> params) {
+  auto forward = [](ShardId shard, bool writes) {
+    auto plan = std::make_shared<plan::Plan>();
+    plan->node = plan::Forward{shard, {}};
+    plan->writes = writes;
+    plan->depends_on_params = true;  // never cached: it depends on the session
+    return plan;
+  };
+  // A cursor lives on the shard that opened it.
+  if (const auto* fetch = std::get_if<sql::Fetch>(&statement.node)) {
+    auto cursor = cursors_.find(fetch->cursor);
+    return forward(cursor == cursors_.end() ? home_or_enlisted() : cursor->second.shard, false);
+  }
+  if (const auto* close = std::get_if<sql::ClosePortal>(&statement.node)) {
+    auto cursor = cursors_.find(close->name);
+    ShardId shard = cursor == cursors_.end() ? home_or_enlisted() : cursor->second.shard;
+    if (cursor != cursors_.end()) cursors_.erase(cursor);
+    return forward(shard, false);
+  }
+  if (const auto* show = std::get_if<sql::ShowVariable>(&statement.node); show)
+    return forward(home_or_enlisted(), false);
+  if (const auto* listen = std::get_if<sql::Listen>(&statement.node); listen)
+    return forward(snapshot()->home, true);
+  facts_.in_transaction = !txn_.idle();
+  if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.node)) {
+    sql::Statement inner;
+    inner.node = sql::clone(*declare->query);
+    inner.text = sql::deparse(*declare->query);
+    inner.max_param = statement.max_param;
+    auto plan = std::make_shared<plan::Plan>(
+        plan::make_plan({inner, *snapshot(), facts_, params, ++unique_}));
+    if (const auto* f = std::get_if<plan::Forward>(&plan->node)) {
+      cursors_[declare->name] = Cursor{f->shard, declare->hold};
+      if (declare->hold) txn_.pin(f->shard);
+      return forward(f->shard, plan->writes);
+    }
+    if (!std::get_if<Error>(&plan->node)) plan->node = refuse(Refusal::kCursorOverShards, declare->name);
+    return plan;
+  }
+  if (const auto* explain = std::get_if<sql::Explain>(&statement.node);
+      explain && !explain->route && statement.inner) {
+    plan::PlanPtr inner = make_plan(*statement.inner, params);
+    if (const auto* f = std::get_if<plan::Forward>(&inner->node))
+      return forward(f->shard, explain->analyze && inner->writes);
+    return inner;
+  }
+  if (const auto* copy = std::get_if<sql::Copy>(&statement.node);
+      copy && (copy->program || !copy->file.empty()) && snapshot()->active_shards().size() > 1)
+    return forward(home_or_enlisted(), true);
+  return std::make_shared<plan::Plan>(
+      plan::make_plan({statement, *snapshot(), facts_, params, ++unique_}));
+}
+
+// Keeps new statements away from tables whose placement is being changed, and tells who changes it
+// when the old ones have gone.
+io::Task<Result<>> Session::wait_for_holds(const plan::Plan& plan) {
+  if (!context_.held.empty()) {
+    for (Oid table : plan.tables) SHOAL_CO_TRY(co_await wait_for_hold_of(table));
+    // A map that is older than the one in force now must not place rows any more.
+    if (!txn_.idle() && txn_.snapshot() && txn_.snapshot()->epoch != context_.snapshot->epoch) {
+      for (Oid table : plan.tables) {
+        const catalog::Table* was = txn_.snapshot()->table(table);
+        const catalog::Table* is = context_.snapshot->table(table);
+        if (was && (!is || was->kind != is->kind || was->keyspace != is->keyspace))
+          co_return refuse(Refusal::kPlacementChanged, was->name);
+      }
+    }
+  }
+  for (Oid table : plan.tables) {
+    if (std::find(touched_.begin(), touched_.end(), table) != touched_.end()) continue;
+    touched_.push_back(table);
+    ++context_.in_flight[table];
+  }
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::wait_for_hold_of(Oid table) {
+  bool ours = ddl_in_transaction_ ||
+              std::find(touched_.begin(), touched_.end(), table) != touched_.end();
+  io::Deadline deadline = io::Deadline::in(io::Milliseconds(60'000));
+  while (!ours && context_.held.contains(table)) {
+    if (!co_await context_.changed.wait(deadline))
+      co_return make_error("55P03", "the placement of a table is being changed for too long");
+  }
+  co_return Result<>();
+}
+
+void Session::release_touched() {
+  if (touched_.empty()) return;
+  for (Oid table : touched_) --context_.in_flight[table];
+  touched_.clear();
+  if (!context_.held.empty() && context_.on_drained) context_.on_drained();
+}
+
+io::Task<Result<exec::DescriptionPtr>> Session::describe(std::string_view text,
+                                                         const std::vector<std::uint32_t>& types) {
+  std::string path;
+  for (const std::string& s : facts_.search_path) path += s + ",";
+  bool inside = ddl_in_transaction_ || !temp_tables_.empty();
+  bool idle = txn_.idle();
+  Result<exec::DescriptionPtr> description =
+      co_await exec::describe(txn_, text, types, path, inside);
+  if (idle && !link_) txn_.release();
+  co_return std::move(description);
+}
+
+io::Task<Result<std::string>> Session::run_plan_to(const plan::Plan& plan, exec::Bound& bound,
+                                                   exec::Output& output) {
+  if (std::get_if<plan::Pull>(&plan.node)) {
+    ++context_.counters.gathered;
+    if (ddl_in_transaction_) co_return refuse(Refusal::kDdlThenPull);
+  } else {
+    ++context_.counters.many_shards;
+  }
+  if (!isolation_.empty() && isolation_ != "read committed" && isolation_ != "read uncommitted")
+    co_return refuse(Refusal::kIsolationOverShards, isolation_);
+  exec::DescriptionPtr description;
+  bool copies = std::get_if<plan::CopyOut>(&plan.node) || std::get_if<plan::Broadcast>(&plan.node);
+  if (!copies) {
+    Result<exec::DescriptionPtr> described = co_await describe(bound.text, bound.types);
+    if (!described) co_return described.error();
+    description = *described;
+    for (std::size_t i = 0; i < bound.types.size() && i < description->param_types.size(); ++i)
+      if (bound.types[i] == 0) bound.types[i] = description->param_types[i];
+  }
+  if (plan.writes && txn_.idle()) begin_implicit();
+  exec::RunRequest request{plan, bound, description, *snapshot(), {}};
+  Result<std::string> tag = co_await exec::run_plan(txn_, request, output);
+  if (!tag) txn_.fail();
+  co_return std::move(tag);
+}
+
+io::Task<Result<>> Session::run_over_shards(const plan::Plan& plan, exec::Bound& bound,
+                                            const sql::Statement& statement, bool simple) {
+  if (const auto* copy = std::get_if<sql::Copy>(&statement.node); copy && copy->from)
+    co_return co_await run_copy_in(plan, bound, *copy);
+  OutputAdapter output(*this, simple);
+  std::size_t before = client_.out().size();
+  (void)before;
+  Result<std::string> tag = co_await run_plan_to(plan, bound, output);
+  if (!tag) co_return tag.error();
+  // The commit comes before the tag: an error of the commit is the statement's error.
+  if (txn_.implicit() && !several_) {
+    Result<> ended = co_await finish_implicit();
+    if (!ended) co_return ended.error();
+  }
+  complete(*tag);
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::run_copy_in(const plan::Plan& plan, exec::Bound& bound,
+                                        const sql::Copy& statement) {
+  if (txn_.idle()) begin_implicit();
+  exec::RunRequest request{plan, bound, nullptr, *snapshot(), {}};
+  Result<std::unique_ptr<exec::CopyRouter>> router =
+      co_await exec::CopyRouter::start(txn_, request, statement);
+  if (!router) co_return router.error();
+  client_.out() += (*router)->response();
+  SHOAL_CO_TRY(co_await client_.flush());
+  for (;;) {
+    Result<wire::Frame> frame = co_await client_.next();
+    if (!frame) {
+      co_await (*router)->fail("the client is gone");
+      co_return frame.error();
+    }
+    switch (frame->type) {
+      case 'd': {
+        Result<> taken = co_await (*router)->data(frame->body);
+        if (!taken) {
+          txn_.fail();
+          co_return taken.error();
+        }
+        break;
+      }
+      case 'c': {
+        Result<std::string> tag = co_await (*router)->done();
+        if (!tag) {
+          txn_.fail();
+          co_return tag.error();
+        }
+        if (txn_.implicit() && !several_) {
+          Result<> ended = co_await finish_implicit();
+          if (!ended) co_return ended.error();
+        }
+        complete(*tag);
+        co_return Result<>();
+      }
+      case 'H':
+      case 'S':
+        break;
+      case 'f': {
+        std::string reason(frame->body.substr(0, frame->body.find('\0')));
+        co_await (*router)->fail(reason);
+        txn_.fail();
+        co_return make_error("57014", "COPY from stdin failed: " + reason);
+      }
+      default: {
+        co_await (*router)->fail("unexpected message");
+        txn_.fail();
+        Error e = make_error(
+            "08P01", fmt::format("unexpected message type 0x{:02X} during COPY from stdin",
+                                 static_cast<unsigned>(static_cast<unsigned char>(frame->type))));
+        e.fatal = frame->type == 'X';
+        co_return e;
+      }
+    }
+  }
+}
+
+void Session::send_buffered_rows(Portal& portal, std::int32_t max_rows) {
+  std::size_t count = portal.row_ends.size();
+  std::size_t until = count;
+  if (max_rows > 0)
+    until = std::min(count, portal.next_row + static_cast<std::size_t>(max_rows));
+  std::size_t from = portal.next_row == 0 ? 0 : portal.row_ends[portal.next_row - 1];
+  std::size_t to = until == 0 ? 0 : portal.row_ends[until - 1];
+  if (to > from) client_.out().append(portal.rows, from, to - from);
+  bool suspended = max_rows > 0 && until - portal.next_row == static_cast<std::size_t>(max_rows);
+  portal.next_row = until;
+  if (suspended)
+    wire::append_portal_suspended(client_.out());
+  else
+    complete(portal.tag);
+}
+
+// Execute of a portal that no single server holds.
+io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows) {
+  const StatementInfo& statement = *portal.statement;
+  if (statement.handling == Handling::kEmpty) {
+    wire::append_empty_query(client_.out());
+    co_return Result<>();
+  }
+  if (!portal.plan) {
+    if (statement.handling == Handling::kCommand) {
+      if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
+      co_return co_await run_command(statement.statement(), &portal.bound, false);
+    }
+    if (statement.handling == Handling::kDdl) {
+      if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
+      co_return co_await run_ddl(statement.statement(), statement.text);
+    }
+    co_return co_await run_session_statement(statement.statement(), statement.text, false);
+  }
+  if (const auto* copy = std::get_if<sql::Copy>(&statement.statement().node); copy && copy->from)
+    co_return co_await run_copy_in(*portal.plan, portal.bound, *copy);
+  if (max_rows <= 0 && !portal.started) {
+    OutputAdapter output(*this, false);
+    portal.started = true;
+    Result<std::string> tag = co_await run_plan_to(*portal.plan, portal.bound, output);
+    if (!tag) co_return tag.error();
+    complete(*tag);
+    portal.tag = *tag;
+    co_return Result<>();
+  }
+  if (!portal.started) {
+    portal.started = true;
+    BufferOutput output(portal.rows, portal.row_ends, client_.out(), context_.limits.portal_bytes);
+    Result<std::string> tag = co_await run_plan_to(*portal.plan, portal.bound, output);
+    if (!tag) co_return tag.error();
+    portal.tag = *tag;
+  }
+  send_buffered_rows(portal, max_rows);
+  co_return Result<>();
+}
+
+// The transaction's part of an error, and the client's.
+io::Task<> Session::fail_statement(const Error& e) {
+  txn_.fail();
+  wire::append_error(client_.out(), e);
+  if (txn_.idle()) {
+    for (auto& p : txn_.participants())
+      if (!p.connection->broken() && !p.connection->pending().all_answered())
+        (void)co_await p.connection->drain(io::Deadline::in(io::Milliseconds(5000)));
+  }
+}
+
+io::Task<Result<>> Session::on_function_call(wire::Frame frame) {
+  simple_error_ = failed_ = false;
+  if (txn_.state() == exec::Transaction::State::kFailed) {
+    wire::append_error(client_.out(), aborted_error());
+  } else if (snapshot()->active_shards().size() != 1) {
+    wire::append_error(client_.out(),
+                       refuse(Refusal::kProtocol, "FunctionCall over several shards"));
+    txn_.fail();
+  } else {
+    Result<backend::Connection*> c = co_await txn_.use(home_or_enlisted());
+    if (!c) {
+      co_await fail_statement(c.error());
+    } else {
+      txn_.mark_wrote((*c)->shard());
+      (*c)->user_code = true;
+      (*c)->out() += frame.bytes;
+      (*c)->pending().sent('F', {.tag = ++tag_});
+      Result<> relayed = co_await relay(**c);
+      if (!relayed) co_await fail_statement(relayed.error());
+    }
+  }
+  if (txn_.idle()) txn_.release();
+  release_touched_if_idle();
+  ready();
+  co_return Result<>();
+}
+
+void Session::release_touched_if_idle() {
+  if (txn_.idle()) release_touched();
+}
+
+bool Session::describable(const StatementInfo& statement) const {
+  const auto& node = statement.statement().node;
+  return std::get_if<sql::ShowVariable>(&node) || std::get_if<sql::Explain>(&node) ||
+         std::get_if<sql::Execute>(&node);
+}
+
+std::string Session::describe_text(const StatementInfo& statement) const {
+  const auto& node = statement.statement().node;
+  if (const auto* show = std::get_if<sql::ShowVariable>(&node))
+    return fmt::format("SELECT ''::text AS {}", sql::quote_identifier(show->name));
+  if (std::get_if<sql::Explain>(&node)) return "SELECT ''::text AS \"QUERY PLAN\"";
+  if (const auto* execute = std::get_if<sql::Execute>(&node)) {
+    auto found = statements_.find(execute->name);
+    if (found != statements_.end()) return found->second->text;
+  }
+  return statement.text;
+}
+
+Result<std::string> deparse_dml(const sql::Statement& statement) {
+  if (const auto* s = std::get_if<sql::SelectPtr>(&statement.node))
+    return sql::deparse_checked(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Insert>>(&statement.node))
+    return sql::deparse_checked(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Update>>(&statement.node))
+    return sql::deparse_checked(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Delete>>(&statement.node))
+    return sql::deparse_checked(**s);
+  return refuse(Refusal::kUnknownGrammar);
+}
+
+}  // namespace shoal::session

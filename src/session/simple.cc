@@ -1,0 +1,215 @@
+// The simple protocol: one Query message, one or several statements.
+#include "session/session.h"
+#include "sql/parse.h"
+#include "wire/frontend.h"
+
+namespace shoal::session {
+
+void Session::ready() {
+  view_.state = txn_.idle() ? "idle" : "active";
+  wire::append_ready(client_.out(), txn_.status());
+}
+
+io::Task<Result<>> Session::on_query(wire::Frame frame) {
+  Result<wire::Query> query = wire::decode_query(frame.body);
+  simple_error_ = failed_ = false;
+  if (!query) {
+    wire::append_error(client_.out(), query.error());
+    txn_.fail();
+    ready();
+    co_return Result<>();
+  }
+  statements_.erase("");  // PostgreSQL: a Query destroys the unnamed statement
+  ++context_.counters.queries;
+  Result<> done = co_await run_text(query->sql);
+  if (!done) {
+    if (done.error().fatal && done.error().shard.empty()) co_return done.error();
+    co_await fail_statement(done.error());
+  }
+  if (txn_.implicit()) {
+    Result<> ended = co_await finish_implicit();
+    if (!ended) wire::append_error(client_.out(), ended.error());
+  }
+  if (txn_.idle()) {
+    portals_.clear();
+    txn_.release();
+    release_touched();
+  }
+  ready();
+  co_return Result<>();
+}
+
+// The plan of a text seen before with other constants, without parsing it.
+bool Session::try_fast_query(std::string_view text, ShardId* shard, plan::PlanPtr* plan) {
+  sql::normalize(text, facts_.standard_strings, normalized_);
+  if (!normalized_.cacheable || normalized_.multiple || !normalized_.hint.empty()) return false;
+  if (txn_.state() == exec::Transaction::State::kFailed || ddl_in_transaction_) return false;
+  std::optional<PlanCache::Hit> hit = services_.plans.find(normalized_, *snapshot(), facts_);
+  if (!hit) return false;
+  *shard = hit->shard;
+  *plan = std::move(hit->plan);
+  return true;
+}
+
+io::Task<Result<>> Session::run_text(std::string_view text) {
+  ShardId shard;
+  plan::PlanPtr plan;
+  if (try_fast_query(text, &shard, &plan)) {
+    SHOAL_CO_TRY(co_await wait_for_holds(*plan));
+    co_return co_await forward_text(shard, *plan, text);
+  }
+  sql::ParseLimits limits{context_.limits.statement_bytes, context_.limits.sql_depth};
+  Result<std::vector<sql::Statement>> parsed = sql::parse(text, limits, facts_.standard_strings);
+  if (!parsed) co_return co_await run_unparsed(text, parsed.error());
+  auto statements = std::make_shared<const std::vector<sql::Statement>>(std::move(*parsed));
+  if (statements->empty()) {
+    wire::append_empty_query(client_.out());
+    co_return Result<>();
+  }
+  if (statements->size() > 1) co_return co_await run_several(statements, text);
+  co_return co_await run_simple_statement(statements->front(), text);
+}
+
+Error Session::aborted_error() const {
+  return make_error("25P02",
+                    "current transaction is aborted, commands ignored until end of transaction "
+                    "block");
+}
+
+io::Task<Result<>> Session::run_simple_statement(const sql::Statement& statement,
+                                                 std::string_view text) {
+  Handling handling = handling_of(statement, services_.commands);
+  if (handling == Handling::kSession)
+    co_return co_await run_session_statement(statement, text, true);
+  if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
+  if (handling == Handling::kCommand) co_return co_await run_command(statement, nullptr, true);
+  if (handling == Handling::kDdl) co_return co_await run_ddl(statement, text);
+  plan::PlanPtr plan = make_plan(statement, {});
+  if (std::get_if<plan::Forward>(&plan->node) && !ddl_in_transaction_) {
+    sql::normalize(text, facts_.standard_strings, normalized_);
+    if (normalized_.cacheable && !normalized_.multiple && normalized_.hint.empty())
+      services_.plans.insert(normalized_, *snapshot(), facts_, plan);
+  }
+  co_return co_await run_plan_simple(std::move(plan), statement, text);
+}
+
+io::Task<Result<>> Session::forward_text(ShardId shard, const plan::Plan& plan,
+                                         std::string_view text) {
+  Result<backend::Connection*> c = co_await txn_.use(shard);
+  if (!c) co_return c.error();
+  if (plan.writes) txn_.mark_wrote(shard);
+  if (plan.user_code) (*c)->user_code = true;
+  ++context_.counters.one_shard;
+  wire::append_query((*c)->out(), text);
+  (*c)->pending().sent('Q', {.tag = ++tag_});
+  Result<> done = co_await relay(**c);
+  if (!done) co_return done.error();
+  report_parameters(**c);
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::run_plan_simple(plan::PlanPtr plan, const sql::Statement& statement,
+                                            std::string_view text) {
+  if (const auto* refused = std::get_if<Error>(&plan->node)) {
+    ++context_.counters.refused;
+    co_return *refused;
+  }
+  SHOAL_CO_TRY(co_await wait_for_holds(*plan));
+  if (const auto* forward = std::get_if<plan::Forward>(&plan->node)) {
+    ShardId shard = forward->shard;
+    if (text.find("set_config") != std::string_view::npos && !facts_.shard) {
+      SHOAL_CO_TRY(note_set_config(statement, nullptr, tag_ + 1));
+    }
+    bool locks = takes_session_locks(text);
+    std::string own = forward->text.sql;
+    Result<> done = co_await forward_text(shard, *plan, own.empty() ? text : own);
+    if (done && locks) txn_.pin(shard);
+    co_return done;
+  }
+  exec::Bound bound;
+  bound.text = text;
+  co_return co_await run_over_shards(*plan, bound, statement, true);
+}
+
+// A text that this grammar rejects. If a server rejects it too, its words are the answer; otherwise
+// the server knows more than the router, and only one shard may judge.
+io::Task<Result<>> Session::run_unparsed(std::string_view text, Error syntax_error) {
+  if (syntax_error.detail.starts_with("SH")) co_return syntax_error;
+  ShardId shard = facts_.shard ? home_or_enlisted() : snapshot()->home;
+  bool one_shard = snapshot()->active_shards().size() == 1;
+  if (one_shard) {
+    plan::Plan plan;
+    plan.writes = true;
+    plan.user_code = true;
+    co_return co_await forward_text(shard, plan, text);
+  }
+  if (txn_.state() == exec::Transaction::State::kFailed) shard = home_or_enlisted();
+  Result<backend::Connection*> c = co_await txn_.use(shard);
+  if (!c) co_return c.error();
+  // Parse alone checks the grammar and runs nothing.
+  wire::append_parse((*c)->out(), "", text);
+  (*c)->unnamed.clear();
+  wire::append_sync((*c)->out());
+  (*c)->pending().sent('P', {.swallow = true, .tag = ++tag_});
+  (*c)->pending().sent('S', {.swallow = true, .tag = tag_});
+  (*c)->send();
+  std::optional<Error> judged;
+  while (!(*c)->pending().all_answered()) {
+    Result<wire::Frame> frame = co_await (*c)->next();
+    if (!frame) co_return frame.error();
+    auto verdict = (*c)->pending().on(frame->type);
+    if (verdict.action == wire::PendingResponses::Action::kViolation) {
+      (*c)->close();
+      co_return make_error("08P01", "the server broke the protocol");
+    }
+    if (frame->type != 'E') continue;
+    Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
+    judged = fields ? wire::error_from(*fields) : fields.error();
+    judged->original = frame->body;
+  }
+  if (judged) co_return *judged;
+  co_return refuse(Refusal::kUnknownGrammar, syntax_error.message);
+}
+
+// Several statements in one Query are one implicit transaction. If one shard answers all of them,
+// the text goes there whole and PostgreSQL sees to the rest.
+io::Task<Result<>> Session::run_several(
+    std::shared_ptr<const std::vector<sql::Statement>> statements, std::string_view text) {
+  if (txn_.state() != exec::Transaction::State::kFailed && !facts_.scope_key) {
+    std::optional<ShardId> only;
+    bool whole = text.find("set_config") == std::string_view::npos &&
+                 text.find("advisory_") == std::string_view::npos;
+    plan::Plan sum;
+    for (const sql::Statement& s : *statements) {
+      if (!whole || handling_of(s, services_.commands) != Handling::kPlan) {
+        whole = false;
+        break;
+      }
+      plan::PlanPtr plan = make_plan(s, {});
+      const auto* forward = std::get_if<plan::Forward>(&plan->node);
+      whole = forward && forward->text.sql.empty() && (!only || *only == forward->shard);
+      if (!whole) break;
+      only = forward->shard;
+      sum.writes = sum.writes || plan->writes;
+      sum.user_code = sum.user_code || plan->user_code;
+      sum.tables.insert(sum.tables.end(), plan->tables.begin(), plan->tables.end());
+    }
+    if (whole && only) {
+      SHOAL_CO_TRY(co_await wait_for_holds(sum));
+      co_return co_await forward_text(*only, sum, text);
+    }
+  }
+  for (const sql::Statement& s : *statements) {
+    // Transaction control ends or begins blocks itself; everything else runs inside one.
+    if (txn_.idle() && !std::get_if<sql::Transaction>(&s.node)) begin_implicit();
+    several_ = true;
+    Result<> done = co_await run_simple_statement(s, s.text);
+    several_ = false;
+    if (!done) co_return done.error();
+    if (simple_error_) co_return Result<>();
+    SHOAL_CO_TRY(co_await client_.flow());
+  }
+  co_return Result<>();
+}
+
+}  // namespace shoal::session
