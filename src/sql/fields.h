@@ -1,6 +1,6 @@
-// Every struct of the tree as a tuple of references to its fields, in their order; private to this
-// room. Comparing, copying and walking are written once over these tuples. The structured bindings
-// make a field that is added to ast.h and forgotten here a compile error.
+// Every struct of the tree as a tuple of references to its fields, in their order. Comparing,
+// copying and walking (visit.h) are written once over these tuples. The structured bindings make a
+// field that is added to ast.h and forgotten here a compile error.
 // Thread rule: plain functions.
 #pragma once
 #include <tuple>

@@ -75,7 +75,6 @@ bool Lexer::skip_blanks() {
         pos_ = text_.size();
         break;
       }
-      comment_ = text_.substr(pos_, end - pos_);
       pos_ = end;
     } else {
       break;
@@ -85,7 +84,6 @@ bool Lexer::skip_blanks() {
 }
 
 Token Lexer::next() {
-  comment_ = {};
   Token t;
   t.spaced = skip_blanks();
   t.begin = pos_;

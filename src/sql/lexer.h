@@ -31,7 +31,8 @@ struct Token {
   std::size_t begin = 0, end = 0;
 };
 
-// The offset after the comment that begins with "/*" at `at` (they nest), or the text's size.
+// The offset after the comment that begins with "/*" at `at` (they nest); beyond the text's size
+// when it is not closed.
 std::size_t skip_comment(std::string_view text, std::size_t at);
 
 class Lexer {
@@ -39,9 +40,6 @@ class Lexer {
   explicit Lexer(std::string_view text) : text_(text) {}
   Token next();
   std::string_view text(const Token& t) const { return text_.substr(t.begin, t.end - t.begin); }
-  // The last comment before the token that next() gave; empty if there was none.
-  std::string_view comment() const { return comment_; }
-  bool unterminated_comment() const { return unterminated_comment_; }
 
  private:
   bool skip_blanks();
@@ -54,7 +52,6 @@ class Lexer {
 
   std::string_view text_;
   std::size_t pos_ = 0;
-  std::string_view comment_;
   bool unterminated_comment_ = false;
 };
 
