@@ -158,10 +158,15 @@ def run_world(world: World, files: list[pathlib.Path], modes: list[str]) -> list
     return results
 
 
-def run_all(files, shards, modes, against="shoal") -> list[Result]:
-    with worlds(shards, against) as made, concurrent.futures.ProcessPoolExecutor(len(made)) as pool:
+def run_in(made: list[World], files: list[pathlib.Path], modes: list[str]) -> list[Result]:
+    with concurrent.futures.ProcessPoolExecutor(len(made)) as pool:
         jobs = [pool.submit(run_world, world, files, modes) for world in made]
         return [result for job in jobs for result in job.result()]
+
+
+def run_all(files, shards, modes, against="shoal") -> list[Result]:
+    with worlds(shards, against) as made:
+        return run_in(made, files, modes)
 
 
 def summarize(results: list[Result], verbose: bool = True) -> tuple[int, int]:
