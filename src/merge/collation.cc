@@ -60,7 +60,9 @@ class LibcOrder final : public TextOrder {
   locale_t locale_;
 };
 
-bool is_c(const std::string& locale) { return locale == "C" || locale == "POSIX"; }
+bool is_c(const std::string& locale) {
+  return locale == "C" || locale == "POSIX";
+}
 
 }  // namespace
 

@@ -16,7 +16,9 @@ namespace oid = wire::oid;
 // A rough but honest price of one group beside its bytes: map node, keys and cells.
 constexpr std::size_t kGroupBytes = 128;
 
-Error overflow() { return make_error("22003", "bigint out of range"); }
+Error overflow() {
+  return make_error("22003", "bigint out of range");
+}
 
 bool has_comparator(Kind kind) {
   return kind == Kind::kGroup || kind == Kind::kMin || kind == Kind::kMax;
@@ -24,9 +26,12 @@ bool has_comparator(Kind kind) {
 
 Result<std::int64_t> decode_number(std::string_view value, Format format) {
   Result<keys::KeyValue> parsed = make_error("22P03", "a shard sent bytes that are no bigint");
-  if (format == Format::kText) parsed = keys::parse_text(keys::KeyType::kInt8, value);
-  else if (value.size() == 8) parsed = keys::parse_binary(keys::KeyType::kInt8, value);
-  else if (value.size() == 4) parsed = keys::parse_binary(keys::KeyType::kInt4, value);
+  if (format == Format::kText)
+    parsed = keys::parse_text(keys::KeyType::kInt8, value);
+  else if (value.size() == 8)
+    parsed = keys::parse_binary(keys::KeyType::kInt8, value);
+  else if (value.size() == 4)
+    parsed = keys::parse_binary(keys::KeyType::kInt4, value);
   if (!parsed) return std::move(parsed).error();
   return parsed->integer();
 }
@@ -37,14 +42,14 @@ Result<keys::KeyValue> decode_value(keys::KeyType type, std::string_view value, 
 
 Result<void> check(const plan::Combine& column) {
   const auto is = [&column](std::uint32_t type) { return column.type == type; };
-  const bool good = has_comparator(column.kind) || (column.kind == Kind::kCount && is(oid::kInt8)) ||
-                    (column.kind == Kind::kSum && (is(oid::kInt8) || is(oid::kNumeric))) ||
-                    ((column.kind == Kind::kBoolAnd || column.kind == Kind::kBoolOr) &&
-                     is(oid::kBool));
+  const bool good =
+      has_comparator(column.kind) || (column.kind == Kind::kCount && is(oid::kInt8)) ||
+      (column.kind == Kind::kSum && (is(oid::kInt8) || is(oid::kNumeric))) ||
+      ((column.kind == Kind::kBoolAnd || column.kind == Kind::kBoolOr) && is(oid::kBool));
   if (good) return {};
-  return refuse(Refusal::kNotProvable,
-                fmt::format("partial aggregates of type {} cannot be combined in the router",
-                            column.type));
+  return refuse(
+      Refusal::kNotProvable,
+      fmt::format("partial aggregates of type {} cannot be combined in the router", column.type));
 }
 
 }  // namespace
@@ -114,8 +119,8 @@ Result<void> Groups::add(const std::vector<wire::Value>& row) {
     bytes_ += group->second[i].bytes.size() - before;
   }
   if (bytes_ > max_bytes_) {
-    return refuse(Refusal::kGroups, fmt::format("{} groups hold more than {} bytes",
-                                                groups_.size(), max_bytes_));
+    return refuse(Refusal::kGroups,
+                  fmt::format("{} groups hold more than {} bytes", groups_.size(), max_bytes_));
   }
   return {};
 }
@@ -138,9 +143,12 @@ Result<void> Groups::fold(const Column& column, Cell& cell, wire::Value value) {
       const auto parsed = decode_value(keys::KeyType::kBool, *value, column.format);
       if (!parsed) return parsed.error();
       const std::int64_t next = parsed->integer();
-      if (cell.null) cell.number = next;
-      else if (column.kind == Kind::kBoolAnd) cell.number &= next;
-      else cell.number |= next;
+      if (cell.null)
+        cell.number = next;
+      else if (column.kind == Kind::kBoolAnd)
+        cell.number &= next;
+      else
+        cell.number |= next;
       cell.null = false;
       return {};
     }

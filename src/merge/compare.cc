@@ -161,8 +161,8 @@ Result<void> Comparator::decode(wire::Value value, Key& out) const {
     return {};
   }
   if (impl_->kind == Kind::kInteger) {
-    const auto integer = as_text ? integer_from_text(impl_->type, *value)
-                                 : integer_from_binary(impl_->type, *value);
+    const auto integer =
+        as_text ? integer_from_text(impl_->type, *value) : integer_from_binary(impl_->type, *value);
     if (!integer) return bad_value(impl_->format);
     out.integer = *integer;
     return {};

@@ -37,8 +37,8 @@ void expect_order(const plan::SortKey& key, Format format,
     for (std::size_t b = 0; b < groups.size(); ++b) {
       for (const std::string& left : groups[a]) {
         for (const std::string& right : groups[b]) {
-          const int order = comparator->compare(decoded(*comparator, left),
-                                                decoded(*comparator, right));
+          const int order =
+              comparator->compare(decoded(*comparator, left), decoded(*comparator, right));
           EXPECT_EQ((order > 0) - (order < 0), (a > b) - (a < b))
               << "type " << key.type << ": " << left << " against " << right;
         }
@@ -68,9 +68,20 @@ TEST(Compare, numbers_are_ordered_in_both_formats) {
       {16, {{"f"}, {"t"}}},
       {700, {{"-Infinity"}, {"-1.5"}, {"-0", "0"}, {"1e-40"}, {"3.4e+38"}, {"Infinity"}, {"NaN"}}},
       {701, {{"-Infinity"}, {"-1e+300"}, {"-0", "0"}, {"5e-324"}, {"0.1"}, {"Infinity"}, {"NaN"}}},
-      {1700, {{"-Infinity"}, {"-100000"}, {"-2.5", "-2.50"}, {"-0.0001"}, {"0", "0.00"}, {"0.00001"},
-              {"1", "1.0", "1.000000"}, {"9999.9999"}, {"10000", "10000.0"}, {"10000.0001"},
-              {"123456789012345678901234567890"}, {"Infinity"}, {"NaN"}}},
+      {1700,
+       {{"-Infinity"},
+        {"-100000"},
+        {"-2.5", "-2.50"},
+        {"-0.0001"},
+        {"0", "0.00"},
+        {"0.00001"},
+        {"1", "1.0", "1.000000"},
+        {"9999.9999"},
+        {"10000", "10000.0"},
+        {"10000.0001"},
+        {"123456789012345678901234567890"},
+        {"Infinity"},
+        {"NaN"}}},
   };
   for (const auto& [type, groups] : table) {
     expect_order(sort_key(type), Format::kText, groups);
@@ -86,18 +97,45 @@ TEST(Compare, numbers_are_ordered_in_both_formats) {
 
 TEST(Compare, dates_and_times_are_ordered_by_their_text) {
   const std::vector<std::pair<std::uint32_t, std::vector<std::vector<std::string>>>> table = {
-      {1082, {{"-infinity"}, {"4713-01-01 BC"}, {"0001-12-31 BC"}, {"0001-01-01"}, {"1999-12-31"},
-              {"2000-02-29"}, {"2000-03-01"}, {"12000-01-01"}, {"infinity"}}},
+      {1082,
+       {{"-infinity"},
+        {"4713-01-01 BC"},
+        {"0001-12-31 BC"},
+        {"0001-01-01"},
+        {"1999-12-31"},
+        {"2000-02-29"},
+        {"2000-03-01"},
+        {"12000-01-01"},
+        {"infinity"}}},
       {1083, {{"00:00:00"}, {"09:59:59.9"}, {"09:59:59.95"}, {"10:00:00"}, {"24:00:00"}}},
-      {1114, {{"-infinity"}, {"0044-03-15 12:00:00 BC"}, {"1999-12-31 23:59:59.999999"},
-              {"2000-01-01 00:00:00"}, {"infinity"}}},
-      {1184, {{"2024-01-01 00:30:00+01"}, {"2024-01-01 00:00:00+00", "2024-01-01 05:30:00+05:30"},
-              {"2023-12-31 23:00:00-05"}, {"infinity"}}},
-      {1266, {{"01:00:00+02"}, {"00:00:00+00:30"}, {"02:00:00+02"}, {"01:00:00+01"},
-              {"00:00:00+00"}, {"23:00:00-08"}}},
-      {1186, {{"-1 years -2 mons"}, {"-1 days +02:03:00"}, {"-00:00:01"}, {"00:00:00"},
-              {"23:59:59.5"}, {"24:00:00", "1 day"}, {"29 days 24:00:00", "1 mon", "30 days"},
-              {"1 year", "12 mons", "360 days"}, {"1 year 5 days 01:00:00"}}},
+      {1114,
+       {{"-infinity"},
+        {"0044-03-15 12:00:00 BC"},
+        {"1999-12-31 23:59:59.999999"},
+        {"2000-01-01 00:00:00"},
+        {"infinity"}}},
+      {1184,
+       {{"2024-01-01 00:30:00+01"},
+        {"2024-01-01 00:00:00+00", "2024-01-01 05:30:00+05:30"},
+        {"2023-12-31 23:00:00-05"},
+        {"infinity"}}},
+      {1266,
+       {{"01:00:00+02"},
+        {"00:00:00+00:30"},
+        {"02:00:00+02"},
+        {"01:00:00+01"},
+        {"00:00:00+00"},
+        {"23:00:00-08"}}},
+      {1186,
+       {{"-1 years -2 mons"},
+        {"-1 days +02:03:00"},
+        {"-00:00:01"},
+        {"00:00:00"},
+        {"23:59:59.5"},
+        {"24:00:00", "1 day"},
+        {"29 days 24:00:00", "1 mon", "30 days"},
+        {"1 year", "12 mons", "360 days"},
+        {"1 year 5 days 01:00:00"}}},
   };
   for (const auto& [type, groups] : table) expect_order(sort_key(type), Format::kText, groups);
 }
@@ -112,25 +150,34 @@ TEST(Compare, dates_and_times_are_ordered_in_binary) {
   };
   constexpr std::int64_t kHour = 3'600'000'000;
   expect_order(sort_key(1186), Format::kBinary,
-               {{interval(0, 0, -1)}, {interval(-1, 0, 0)}, {interval(0, 0, 0)},
+               {{interval(0, 0, -1)},
+                {interval(-1, 0, 0)},
+                {interval(0, 0, 0)},
                 {interval(24 * kHour, 0, 0), interval(0, 1, 0)},
                 {interval(0, 0, 1), interval(0, 30, 0)}});
   expect_order(sort_key(1266), Format::kBinary,
-               {{timetz(kHour, -7200)}, {timetz(kHour, -3600)}, {timetz(0, 0)},
-                {timetz(-kHour, 3600)}, {timetz(kHour, 0)}});
+               {{timetz(kHour, -7200)},
+                {timetz(kHour, -3600)},
+                {timetz(0, 0)},
+                {timetz(-kHour, 3600)},
+                {timetz(kHour, 0)}});
   expect_order(sort_key(1082), Format::kBinary,
-               {{be(0x80000000u, 4)}, {be(static_cast<std::uint32_t>(-5), 4)}, {be(0, 4)},
+               {{be(0x80000000u, 4)},
+                {be(static_cast<std::uint32_t>(-5), 4)},
+                {be(0, 4)},
                 {be(0x7FFFFFFF, 4)}});
   expect_order(sort_key(1184), Format::kBinary,
                {{be(1ull << 63, 8)}, {be(static_cast<std::uint64_t>(-5), 8)}, {be(5, 8)}});
 }
 
 TEST(Compare, bytes_and_identifiers_are_ordered_as_unsigned_bytes) {
-  expect_order(sort_key(17), Format::kText,
-               {{"\\x"}, {"\\x00", "\\000"}, {"\\x61", "a"}, {"\\x6162", "ab"}, {"\\xff", "\\377"}});
+  expect_order(
+      sort_key(17), Format::kText,
+      {{"\\x"}, {"\\x00", "\\000"}, {"\\x61", "a"}, {"\\x6162", "ab"}, {"\\xff", "\\377"}});
   expect_order(sort_key(17), Format::kBinary, {{""}, {"a"}, {"ab"}, {"\xff"}});
   expect_order(sort_key(2950), Format::kText,
-               {{"00000000-0000-0000-0000-000000000001"}, {"7fffffff-0000-0000-0000-000000000000"},
+               {{"00000000-0000-0000-0000-000000000001"},
+                {"7fffffff-0000-0000-0000-000000000000"},
                 {"ffffffff-0000-0000-0000-000000000000"}});
   std::vector<std::vector<std::string>> uuids;
   for (const char byte : {'\1', '\x7f', '\xff'}) uuids.push_back({std::string(16, byte)});
@@ -141,7 +188,8 @@ TEST(Compare, bytes_and_identifiers_are_ordered_as_unsigned_bytes) {
 }
 
 TEST(Compare, text_follows_its_collation) {
-  expect_order(sort_key(25, Order::kBytes), Format::kText, {{""}, {"B"}, {"a"}, {"a "}, {"\xc3\xa4"}});
+  expect_order(sort_key(25, Order::kBytes), Format::kText,
+               {{""}, {"B"}, {"a"}, {"a "}, {"\xc3\xa4"}});
   expect_order(sort_key(1042, Order::kBytes), Format::kText, {{"", "   "}, {"a", "a  "}, {"ab"}});
   expect_order(sort_key(25, Order::kIcu, "en-US"), Format::kText,
                {{"a"}, {"A"}, {"\xc3\xa4"}, {"b"}, {"B"}, {"z"}});
@@ -151,7 +199,10 @@ TEST(Compare, text_follows_its_collation) {
 
 TEST(Compare, an_icu_tie_is_broken_by_bytes) {
   // A zero-width joiner is ignored by the collation, but deterministic equality is that of bytes.
-  expect_order(sort_key(25, Order::kIcu, "en"), Format::kText, {{"ab"}, {"a\xe2\x80\x8d" "b"}});
+  expect_order(sort_key(25, Order::kIcu, "en"), Format::kText,
+               {{"ab"},
+                {"a\xe2\x80\x8d"
+                 "b"}});
 }
 
 TEST(Compare, nulls_stand_where_the_key_puts_them) {
@@ -171,11 +222,11 @@ TEST(Compare, nulls_stand_where_the_key_puts_them) {
 }
 
 TEST(Compare, what_cannot_be_ordered_exactly_is_refused) {
-  EXPECT_FALSE(can_compare(25, Order::kNatural, ""));      // text without a known collation
+  EXPECT_FALSE(can_compare(25, Order::kNatural, ""));       // text without a known collation
   EXPECT_FALSE(can_compare(25, Order::kLibc, "xx_YY.no"));  // a locale this machine lacks
-  EXPECT_FALSE(can_compare(3802, Order::kNatural, ""));    // jsonb
-  EXPECT_FALSE(can_compare(869, Order::kNatural, ""));     // inet
-  EXPECT_FALSE(can_compare(16394, Order::kNatural, ""));   // a user's type
+  EXPECT_FALSE(can_compare(3802, Order::kNatural, ""));     // jsonb
+  EXPECT_FALSE(can_compare(869, Order::kNatural, ""));      // inet
+  EXPECT_FALSE(can_compare(16394, Order::kNatural, ""));    // a user's type
   const auto comparator = Comparator::make(sort_key(25), Format::kText);
   ASSERT_FALSE(comparator.has_value());
   EXPECT_EQ(comparator.error().sqlstate, "0A000");
@@ -188,11 +239,15 @@ TEST(Compare, bytes_that_are_no_value_are_an_error) {
     std::string value;
   };
   const Case cases[] = {
-      {23, Format::kText, "x"},          {23, Format::kBinary, "abc"},
-      {1700, Format::kBinary, "\0\1"},   {1186, Format::kText, "P1Y"},
-      {1186, Format::kText, "1-2 3"},    {1082, Format::kText, "31.12.2024"},
+      {23, Format::kText, "x"},
+      {23, Format::kBinary, "abc"},
+      {1700, Format::kBinary, "\0\1"},
+      {1186, Format::kText, "P1Y"},
+      {1186, Format::kText, "1-2 3"},
+      {1082, Format::kText, "31.12.2024"},
       {1184, Format::kText, "Mon Jan 01 00:00:00 2024 UTC"},
-      {1266, Format::kText, "10:00"},    {2950, Format::kBinary, "short"},
+      {1266, Format::kText, "10:00"},
+      {2950, Format::kBinary, "short"},
       {1186, Format::kText, "999999999999999999999 days"},
       {1186, Format::kText, "99999999999:00:00"},
   };

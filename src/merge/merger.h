@@ -1,6 +1,6 @@
 // Many row streams -> one: concatenation, k-way merge by ORDER BY, DISTINCT, combined groups, then
-// OFFSET, LIMIT and the columns that the client sees. A state machine without I/O: the caller pushes
-// the rows of each source as they come and takes rows out until it is told to bring more.
+// OFFSET, LIMIT and the columns that the client sees. A state machine without I/O: the caller
+// pushes the rows of each source as they come and takes rows out until it is told to bring more.
 //
 //   make -> { push | finish | next }* -> Done
 //
@@ -50,7 +50,7 @@ class Merger {
   struct Need {
     int source = 0;  // rows or the end of this source; -1: of any that has not finished
   };
-  struct Done {};    // nothing more comes; sources that have not finished may be cancelled
+  struct Done {};  // nothing more comes; sources that have not finished may be cancelled
   using Step = std::variant<Row, Need, Done>;
 
   // 0A000 when the recipe asks for what can't be compared, combined or converted here.
@@ -101,12 +101,12 @@ class Merger {
   RowShape shape_;
   std::vector<std::size_t> output_;  // columns that go out; empty: the row as it is
   std::vector<Sort> order_;
-  std::vector<std::size_t> heap_;     // sources whose front row is decoded
-  std::vector<std::size_t> unloaded_; // sources that are neither in the heap nor at their end
-  std::size_t next_source_ = 0;       // where concatenation looks first
+  std::vector<std::size_t> heap_;      // sources whose front row is decoded
+  std::vector<std::size_t> unloaded_;  // sources that are neither in the heap nor at their end
+  std::size_t next_source_ = 0;        // where concatenation looks first
   bool distinct_ = false, has_last_ = false;
-  std::vector<Key> last_;             // keys of the last row that passed DISTINCT
-  std::vector<Groups> groups_;        // one with combine, otherwise none
+  std::vector<Key> last_;       // keys of the last row that passed DISTINCT
+  std::vector<Groups> groups_;  // one with combine, otherwise none
   std::vector<std::string> combined_;
   std::size_t combined_at_ = 0;
   bool combined_ready_ = false;

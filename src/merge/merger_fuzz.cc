@@ -6,7 +6,7 @@
 namespace shoal::merge {
 namespace {
 
-constexpr std::uint32_t kTypes[] = {16,   17,   18,   19,   20,   21,   23,   25,   26,   700,  701,
+constexpr std::uint32_t kTypes[] = {16,   17,   18,   19,   20,   21,   23,   25,   26,   700, 701,
                                     1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950};
 
 void run(std::string_view input) {

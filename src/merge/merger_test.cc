@@ -37,7 +37,9 @@ std::string printed(std::string_view raw) {
   return line;
 }
 
-RowShape text_shape(std::size_t columns) { return {std::vector(columns, Format::kText), {}, {}}; }
+RowShape text_shape(std::size_t columns) {
+  return {std::vector(columns, Format::kText), {}, {}};
+}
 
 // Feeds each source row by row only when the merger asks for it; "ERROR 22003" on failure.
 std::vector<std::string> run(const plan::Merge& recipe, RowShape shape,
@@ -147,15 +149,16 @@ TEST(Merger, distinct_drops_rows_that_are_equal_by_type_not_by_text) {
   plan::Merge recipe;
   recipe.order = {by(0, 1700)};
   recipe.distinct = true;
-  EXPECT_EQ(run(recipe, text_shape(1), {{{"1.0"}, {"2"}}, {{"1.00"}, {"2"}, {std::nullopt}},
-                                        {{std::nullopt}}}),
+  EXPECT_EQ(run(recipe, text_shape(1),
+                {{{"1.0"}, {"2"}}, {{"1.00"}, {"2"}, {std::nullopt}}, {{std::nullopt}}}),
             (Lines{"1.0", "2", "-"}));
 }
 
 TEST(Merger, groups_are_combined_with_postgresql_result_types) {
   plan::Merge recipe;
-  recipe.combine = {combine(Kind::kGroup, 25), combine(Kind::kCount, 20), combine(Kind::kSum, 1700),
-                    combine(Kind::kMin, 23),   combine(Kind::kMax, 23),   combine(Kind::kBoolAnd, 16),
+  recipe.combine = {combine(Kind::kGroup, 25), combine(Kind::kCount, 20),
+                    combine(Kind::kSum, 1700), combine(Kind::kMin, 23),
+                    combine(Kind::kMax, 23),   combine(Kind::kBoolAnd, 16),
                     combine(Kind::kBoolOr, 16)};
   EXPECT_EQ(run(recipe, text_shape(7),
                 {{{"a", "2", "1.50", "1", "4", "t", "f"},

@@ -15,7 +15,9 @@ using Sign = NumericParts::Sign;
 constexpr int kBase = 10000;
 constexpr int kMaxWeight = 32767;  // NUMERIC_WEIGHT_MAX
 
-int digit_count(const NumericParts& parts) { return static_cast<int>(parts.digits.size() / 2); }
+int digit_count(const NumericParts& parts) {
+  return static_cast<int>(parts.digits.size() / 2);
+}
 
 // The digit that stands for 10000^weight.
 int digit_at(const NumericParts& parts, int weight) {
@@ -72,8 +74,10 @@ Result<KeyValue> add_numeric(const KeyValue& left, const KeyValue& right) {
   if (a.digits.empty() && b.digits.empty()) {
     return keys::numeric_of_digits(Sign::kPositive, 0, std::max(a.scale, b.scale), {});
   }
-  if (a.digits.empty()) return add_magnitudes(b.sign, b, NumericParts{.scale = a.scale, .weight = b.weight}, 1);
-  if (b.digits.empty()) return add_magnitudes(a.sign, a, NumericParts{.scale = b.scale, .weight = a.weight}, 1);
+  if (a.digits.empty())
+    return add_magnitudes(b.sign, b, NumericParts{.scale = a.scale, .weight = b.weight}, 1);
+  if (b.digits.empty())
+    return add_magnitudes(a.sign, a, NumericParts{.scale = b.scale, .weight = a.weight}, 1);
   if (a.sign == b.sign) return add_magnitudes(a.sign, a, b, 1);
   return larger_or_equal_magnitude(a, b) ? add_magnitudes(a.sign, a, b, -1)
                                          : add_magnitudes(b.sign, b, a, -1);

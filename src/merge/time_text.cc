@@ -68,10 +68,14 @@ bool read_unit(Reader& in, std::int64_t amount, Interval& out) {
   const auto unit = [&in](std::string_view one, std::string_view many) {
     return in.literal(many) || in.literal(one);
   };
-  if (unit("year", "years")) out.months += amount * 12;
-  else if (unit("mon", "mons")) out.months += amount;
-  else if (unit("day", "days")) out.days += amount;
-  else return false;
+  if (unit("year", "years"))
+    out.months += amount * 12;
+  else if (unit("mon", "mons"))
+    out.months += amount;
+  else if (unit("day", "days"))
+    out.days += amount;
+  else
+    return false;
   return true;
 }
 

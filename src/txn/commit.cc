@@ -30,8 +30,9 @@ Result<ShardId> choose_last(const std::vector<Participant>& writers, ShardId hom
     if (!writer.preparable) unpreparable.push_back(writer.shard);
   }
   if (unpreparable.size() > 1) {
-    return refuse(Refusal::kNotPreparable,
-                  "temporary objects, NOTIFY or a cursor WITH HOLD were used on more than one shard");
+    return refuse(
+        Refusal::kNotPreparable,
+        "temporary objects, NOTIFY or a cursor WITH HOLD were used on more than one shard");
   }
   if (!unpreparable.empty()) return unpreparable[0];
   ShardId last = writers[0].shard;
@@ -50,17 +51,23 @@ bool expects_event(Kind kind) {
 
 std::string sql_of(const Action& action) {
   switch (action.kind) {
-    case Kind::kCommit: return "COMMIT";
-    case Kind::kPrepare: return "PREPARE TRANSACTION " + quote(action.gid);
+    case Kind::kCommit:
+      return "COMMIT";
+    case Kind::kPrepare:
+      return "PREPARE TRANSACTION " + quote(action.gid);
     case Kind::kCommitPrepared:
-    case Kind::kRetry: return "COMMIT PREPARED " + quote(action.gid);
-    case Kind::kRollback: return "ROLLBACK";
-    case Kind::kRollbackPrepared: return "ROLLBACK PREPARED " + quote(action.gid);
+    case Kind::kRetry:
+      return "COMMIT PREPARED " + quote(action.gid);
+    case Kind::kRollback:
+      return "ROLLBACK";
+    case Kind::kRollbackPrepared:
+      return "ROLLBACK PREPARED " + quote(action.gid);
     case Kind::kCommitDecision:
     case Kind::kSettle:
     case Kind::kForget:
     case Kind::kRecover:
-    case Kind::kReport: return {};
+    case Kind::kReport:
+      return {};
   }
   std::abort();
 }
@@ -122,15 +129,18 @@ Error Commit::event_error(const Event& event) const {
   if (event.kind == Event::Kind::kTag) {
     return make_error("40000", "a shard rolled the transaction back");
   }
-  return make_error("08006", "the connection to a shard was lost before the transaction was decided");
+  return make_error("08006",
+                    "the connection to a shard was lost before the transaction was decided");
 }
 
 std::vector<Action> Commit::start() {
   Actions out;
   const bool nobody_wrote = last_ == ShardId();
   for (Member& member : members_) {
-    if (member.use == Use::kRead || nobody_wrote) ask(out, member, Kind::kCommit);
-    else if (!member.gid.empty()) ask(out, member, Kind::kPrepare);
+    if (member.use == Use::kRead || nobody_wrote)
+      ask(out, member, Kind::kCommit);
+    else if (!member.gid.empty())
+      ask(out, member, Kind::kPrepare);
   }
   if (nobody_wrote) {
     state_ = State::kReading;
@@ -153,13 +163,24 @@ std::vector<Action> Commit::on(const Event& event) {
     return out;
   }
   switch (state_) {
-    case State::kPreparing: on_prepare(from, event, out); break;
-    case State::kDeciding: on_decision(from, event, out); break;
-    case State::kSettling: on_settled(event, out); break;
-    case State::kFinishing: on_finish(from, event, out); break;
-    case State::kAborting: on_abort(from, event, out); break;
+    case State::kPreparing:
+      on_prepare(from, event, out);
+      break;
+    case State::kDeciding:
+      on_decision(from, event, out);
+      break;
+    case State::kSettling:
+      on_settled(event, out);
+      break;
+    case State::kFinishing:
+      on_finish(from, event, out);
+      break;
+    case State::kAborting:
+      on_abort(from, event, out);
+      break;
     case State::kReading:
-    case State::kDone: std::abort();
+    case State::kDone:
+      std::abort();
   }
   return out;
 }
@@ -185,8 +206,8 @@ void Commit::on_prepare(Member& member, const Event& event, Actions& out) {
     member.phase = Member::Phase::kPrepared;
   } else {
     // A refused PREPARE has rolled its transaction back; after a lost one nobody knows.
-    member.phase = event.kind == Event::Kind::kLost ? Member::Phase::kMaybePrepared
-                                                    : Member::Phase::kEnded;
+    member.phase =
+        event.kind == Event::Kind::kLost ? Member::Phase::kMaybePrepared : Member::Phase::kEnded;
     remember(event_error(event));
   }
   if (anyone_waiting()) return;
@@ -203,8 +224,10 @@ void Commit::on_decision(Member& last, const Event& event, Actions& out) {
     last.phase = Member::Phase::kEnded;
     state_ = State::kFinishing;
     for (Member& member : members_) {
-      if (member.phase == Member::Phase::kPrepared) ask(out, member, Kind::kCommitPrepared);
-      else if (member.use == Use::kLock) ask(out, member, Kind::kCommit);
+      if (member.phase == Member::Phase::kPrepared)
+        ask(out, member, Kind::kCommitPrepared);
+      else if (member.use == Use::kLock)
+        ask(out, member, Kind::kCommit);
     }
     finish(out);
   } else if (event.kind != Event::Kind::kLost) {
@@ -277,9 +300,12 @@ void Commit::finish(Actions& out) {
 void Commit::abort(Actions& out) {
   state_ = State::kAborting;
   for (Member& member : members_) {
-    if (member.phase == Member::Phase::kPrepared) ask(out, member, Kind::kRollbackPrepared);
-    else if (member.phase == Member::Phase::kMaybePrepared) ask(out, member, Kind::kRecover);
-    else if (member.phase == Member::Phase::kOpen && !member.waiting) ask(out, member, Kind::kRollback);
+    if (member.phase == Member::Phase::kPrepared)
+      ask(out, member, Kind::kRollbackPrepared);
+    else if (member.phase == Member::Phase::kMaybePrepared)
+      ask(out, member, Kind::kRecover);
+    else if (member.phase == Member::Phase::kOpen && !member.waiting)
+      ask(out, member, Kind::kRollback);
   }
   end_abort(out);
 }
@@ -288,11 +314,11 @@ void Commit::end_abort(Actions& out) {
   if (!anyone_waiting()) report(out, late_ ? Outcome::kUnknown : Outcome::kAborted);
 }
 
-// A rollback that went unheard is nobody's problem but recovery's: without a decision row it can only
-// end in the same way.
+// A rollback that went unheard is nobody's problem but recovery's: without a decision row it can
+// only end in the same way.
 void Commit::on_abort(Member& member, const Event& event, Actions& out) {
-  const bool told = event.kind == Event::Kind::kTag ||
-                    (event.kind == Event::Kind::kFailed && event.error.sqlstate == kUndefinedObject);
+  const bool told = event.kind == Event::Kind::kTag || (event.kind == Event::Kind::kFailed &&
+                                                        event.error.sqlstate == kUndefinedObject);
   if (!told && member.phase == Member::Phase::kPrepared) ask(out, member, Kind::kRecover);
   member.phase = Member::Phase::kEnded;
   end_abort(out);

@@ -54,7 +54,7 @@ struct Action {
   std::string gid;  // of the prepared transaction
   std::string key;  // of the decision row
   enum class Outcome : std::uint8_t { kCommitted, kAborted, kUnknown } outcome = Outcome::kAborted;
-  Error error;      // of kReport unless committed
+  Error error;  // of kReport unless committed
 };
 bool expects_event(Action::Kind kind);
 
@@ -103,7 +103,12 @@ class Commit {
   };
   struct Member : Participant {
     std::string gid;
-    enum class Phase : std::uint8_t { kOpen, kPrepared, kMaybePrepared, kEnded } phase = Phase::kOpen;
+    enum class Phase : std::uint8_t {
+      kOpen,
+      kPrepared,
+      kMaybePrepared,
+      kEnded
+    } phase = Phase::kOpen;
     bool waiting = false;
   };
   using Actions = std::vector<Action>;

@@ -100,14 +100,19 @@ struct World {
 
 std::string success_tag(const Action& action, const World& world) {
   switch (action.kind) {
-    case Kind::kPrepare: return "PREPARE TRANSACTION";
+    case Kind::kPrepare:
+      return "PREPARE TRANSACTION";
     case Kind::kCommitPrepared:
-    case Kind::kRetry: return "COMMIT PREPARED";
-    case Kind::kRollback: return "ROLLBACK";
-    case Kind::kRollbackPrepared: return "ROLLBACK PREPARED";
+    case Kind::kRetry:
+      return "COMMIT PREPARED";
+    case Kind::kRollback:
+      return "ROLLBACK";
+    case Kind::kRollbackPrepared:
+      return "ROLLBACK PREPARED";
     case Kind::kSettle:
       return world.decisions.at(action.key) == Decision::kCommit ? "commit" : "abort";
-    default: return "COMMIT";
+    default:
+      return "COMMIT";
   }
 }
 
@@ -259,8 +264,12 @@ void run_all(const std::vector<Participant>& participants, std::size_t* runs,
 Participant writer(int shard, bool preparable = true) {
   return {ShardId(shard), Use::kWrite, preparable};
 }
-Participant reader(int shard) { return {ShardId(shard), Use::kRead, true}; }
-Participant locker(int shard) { return {ShardId(shard), Use::kLock, true}; }
+Participant reader(int shard) {
+  return {ShardId(shard), Use::kRead, true};
+}
+Participant locker(int shard) {
+  return {ShardId(shard), Use::kLock, true};
+}
 
 TEST(Commit, no_failure_at_any_step_splits_a_transaction) {
   const std::vector<std::vector<Participant>> cases = {
@@ -295,11 +304,20 @@ std::string printed(const std::vector<Action>& actions) {
                : action.outcome == Outcome::kAborted ? "aborted " + action.error.sqlstate
                                                      : "unknown " + action.error.sqlstate;
         break;
-      case Kind::kCommitDecision: out += fmt::format("{}: decide", action.shard.value); break;
-      case Kind::kSettle: out += fmt::format("{}: settle", action.shard.value); break;
-      case Kind::kForget: out += fmt::format("{}: forget", action.shard.value); break;
-      case Kind::kRecover: out += fmt::format("{}: recover", action.shard.value); break;
-      default: out += fmt::format("{}: {}", action.shard.value, sql);
+      case Kind::kCommitDecision:
+        out += fmt::format("{}: decide", action.shard.value);
+        break;
+      case Kind::kSettle:
+        out += fmt::format("{}: settle", action.shard.value);
+        break;
+      case Kind::kForget:
+        out += fmt::format("{}: forget", action.shard.value);
+        break;
+      case Kind::kRecover:
+        out += fmt::format("{}: recover", action.shard.value);
+        break;
+      default:
+        out += fmt::format("{}: {}", action.shard.value, sql);
     }
   }
   return out;
@@ -310,8 +328,12 @@ Commit make(const std::vector<Participant>& participants) {
   EXPECT_TRUE(commit.has_value());
   return *std::move(commit);
 }
-Event tag(int shard, std::string text) { return {ShardId(shard), Event::Kind::kTag, text, {}}; }
-Event lost(int shard) { return {ShardId(shard), Event::Kind::kLost, {}, {}}; }
+Event tag(int shard, std::string text) {
+  return {ShardId(shard), Event::Kind::kTag, text, {}};
+}
+Event lost(int shard) {
+  return {ShardId(shard), Event::Kind::kLost, {}, {}};
+}
 Event failed(int shard, std::string sqlstate) {
   return {ShardId(shard), Event::Kind::kFailed, {}, make_error(sqlstate, "no")};
 }
@@ -326,12 +348,14 @@ TEST(Commit, one_writer_sends_its_own_commit_and_nothing_else) {
 TEST(Commit, home_commits_last_when_it_wrote) {
   Commit commit = make({writer(3), writer(1), writer(2)});
   EXPECT_EQ(commit.last_agent(), ShardId(1));
-  EXPECT_EQ(printed(commit.start()), "3: PREPARE TRANSACTION 'shoal:app:r:1:3:1'; "
-                                     "2: PREPARE TRANSACTION 'shoal:app:r:1:2:1'");
+  EXPECT_EQ(printed(commit.start()),
+            "3: PREPARE TRANSACTION 'shoal:app:r:1:3:1'; "
+            "2: PREPARE TRANSACTION 'shoal:app:r:1:2:1'");
   EXPECT_EQ(printed(commit.on(tag(2, "PREPARE TRANSACTION"))), "");
   EXPECT_EQ(printed(commit.on(tag(3, "PREPARE TRANSACTION"))), "1: decide");
-  EXPECT_EQ(printed(commit.on(tag(1, "COMMIT"))), "3: COMMIT PREPARED 'shoal:app:r:1:3:1'; "
-                                                  "2: COMMIT PREPARED 'shoal:app:r:1:2:1'");
+  EXPECT_EQ(printed(commit.on(tag(1, "COMMIT"))),
+            "3: COMMIT PREPARED 'shoal:app:r:1:3:1'; "
+            "2: COMMIT PREPARED 'shoal:app:r:1:2:1'");
   EXPECT_EQ(printed(commit.on(tag(3, "COMMIT PREPARED"))), "");
   EXPECT_EQ(printed(commit.on(failed(2, "55000"))), "2: COMMIT PREPARED 'shoal:app:r:1:2:1'");
   EXPECT_EQ(printed(commit.on(failed(2, "42704"))), "1: forget; committed");
@@ -340,7 +364,8 @@ TEST(Commit, home_commits_last_when_it_wrote) {
 TEST(Commit, the_one_that_cannot_be_prepared_commits_last) {
   EXPECT_EQ(make({writer(1), writer(2, false), writer(3)}).last_agent(), ShardId(2));
   EXPECT_EQ(make({writer(4), writer(3)}).last_agent(), ShardId(3));
-  const auto refused = Commit::make({{"a", "r", 1}, ShardId(1), {writer(1, false), writer(2, false)}});
+  const auto refused =
+      Commit::make({{"a", "r", 1}, ShardId(1), {writer(1, false), writer(2, false)}});
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().detail.substr(0, 6), "SH0403");
 }

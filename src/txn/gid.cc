@@ -16,8 +16,10 @@ bool is_plain(char c) {
 std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (is_plain(c)) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    if (is_plain(c))
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
   }
   return out;
 }

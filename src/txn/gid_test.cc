@@ -8,7 +8,9 @@ namespace {
 TEST(Gid, every_part_survives_printing_and_parsing) {
   const Gid table[] = {
       {{"app", "r1", 1}, ShardId(1), ShardId(2)},
-      {{"my cluster: 100%", "host/7:\xc3\xa4", 0xFFFFFFFFFFFFFFFF}, ShardId(2147483647), ShardId(0)},
+      {{"my cluster: 100%", "host/7:\xc3\xa4", 0xFFFFFFFFFFFFFFFF},
+       ShardId(2147483647),
+       ShardId(0)},
       {{"", "", 0}, ShardId(-1), ShardId(1)},
   };
   for (const Gid& gid : table) {
@@ -28,10 +30,11 @@ TEST(Gid, participants_of_one_transaction_have_different_gids_and_one_key) {
 }
 
 TEST(Gid, what_others_prepared_is_not_ours) {
-  for (const char* text : {"", "shoal", "shoal:", "x:app:r:9:1:3", "shoal:app:r:9:1", "shoal:app:r:9:1:3:4",
-                           "shoal:app:r:09:1:3", "shoal:app:r:9:+1:3", "shoal:app:r:9::3",
-                           "shoal:a b:r:9:1:3", "shoal:%6:r:9:1:3", "shoal:%61pp:r:9:1:3",
-                           "shoal:app:r:9:1:3 ", "shoal:app:r:10000000000000000:1:3"}) {
+  for (const char* text :
+       {"", "shoal", "shoal:", "x:app:r:9:1:3", "shoal:app:r:9:1", "shoal:app:r:9:1:3:4",
+        "shoal:app:r:09:1:3", "shoal:app:r:9:+1:3", "shoal:app:r:9::3", "shoal:a b:r:9:1:3",
+        "shoal:%6:r:9:1:3", "shoal:%61pp:r:9:1:3", "shoal:app:r:9:1:3 ",
+        "shoal:app:r:10000000000000000:1:3"}) {
     EXPECT_FALSE(parse_gid(text).has_value()) << text;
   }
 }

@@ -43,7 +43,8 @@ std::vector<Resolution> resolve(const RecoveryFacts& facts) {
   return all;
 }
 
-std::vector<std::string> forgettable(const RecoveryFacts& facts, const std::set<ShardId>& all_shards,
+std::vector<std::string> forgettable(const RecoveryFacts& facts,
+                                     const std::set<ShardId>& all_shards,
                                      const std::set<ShardId>& prepared_read) {
   if (!std::includes(prepared_read.begin(), prepared_read.end(), all_shards.begin(),
                      all_shards.end())) {

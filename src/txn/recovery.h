@@ -20,7 +20,7 @@
 namespace shoal::txn {
 
 struct Prepared {
-  ShardId shard;    // where it was seen
+  ShardId shard;  // where it was seen
   std::string gid;
   std::string owner;  // pg_prepared_xacts.owner: SET ROLE to it before COMMIT or ROLLBACK PREPARED
   auto operator<=>(const Prepared&) const = default;
@@ -58,7 +58,8 @@ std::vector<Resolution> resolve(const RecoveryFacts& facts);
 // have nothing prepared on any shard, provided that every shard in `all_shards` was read in both
 // rounds. "abort" rows stay: a last agent that was thought dead may still run into them; the caller
 // deletes them after days.
-std::vector<std::string> forgettable(const RecoveryFacts& facts, const std::set<ShardId>& all_shards,
+std::vector<std::string> forgettable(const RecoveryFacts& facts,
+                                     const std::set<ShardId>& all_shards,
                                      const std::set<ShardId>& prepared_read);
 
 }  // namespace shoal::txn

@@ -1,0 +1,12 @@
+// The admin console: a client of the virtual database `shoal`.
+// Thread rule: runs on the client's core; asks the others by messages.
+#pragma once
+#include "app/router.h"
+#include "session/login.h"
+
+namespace shoal::app {
+
+io::Task<> run_admin_session(Router& router, Router::Unit& unit, session::ClientChannel channel,
+                             session::ClientIdentity identity);
+
+}  // namespace shoal::app
