@@ -1,7 +1,6 @@
 // Jump hash, Redis Cluster's slots and rendezvous hashing: for those who already have them.
 #include "keys/digest.h"
 #include "keys/function_base.h"
-#include "keys/numeric.h"
 
 namespace shoal::keys {
 namespace {
@@ -15,14 +14,9 @@ std::uint64_t big_endian64(std::string_view bytes) {
 // The key as jump hash takes it: 64 bits, negative numbers as two's complement.
 Result<HashNumber> integer64(const KeyValue& value) {
   if (value.type() != KeyType::kNumeric) return HashNumber::of_signed(value.integer());
-  NumericParts parts = value.numeric();
-  std::optional<std::string> digits;
-  if (parts.weight < 5) digits = integral_digits(parts);
-  if (!digits || parts.sign == NumericParts::Sign::kNegative || digits->size() > 20 ||
-      (digits->size() == 20 && *digits > "18446744073709551615")) {
-    return refuse(Refusal::kKeyValue, to_text(value) + " is not an unsigned 64-bit integer");
-  }
-  return HashNumber::of_decimal(*digits, false);
+  Result<std::uint64_t> wide = unsigned64(value);
+  if (!wide) return wide.error();
+  return HashNumber::of_unsigned(*wide);
 }
 
 // Slots refine a bucket by another mix of the same hash: slot = bucket + n * (mix mod k).

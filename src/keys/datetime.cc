@@ -224,8 +224,12 @@ std::string time_text(std::int64_t micros) {
 Result<KeyValue> datetime_from_text(KeyType type, std::string_view text, std::string_view whole,
                                     const ParseSettings& settings) {
   bool wide = type != KeyType::kDate;
-  if (type != KeyType::kTime && (text == "infinity" || text == "-infinity")) {
-    bool plus = text[0] == 'i';
+  std::string word;
+  for (char c : text.substr(0, 10)) {
+    word.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+  }
+  if (type != KeyType::kTime && (word == "infinity" || word == "-infinity")) {
+    bool plus = word[0] == 'i';
     if (!wide) return KeyValue::of_integer(type, plus ? INT32_MAX : INT32_MIN);
     return KeyValue::of_integer(type, plus ? INT64_MAX : INT64_MIN);
   }

@@ -60,6 +60,12 @@ bool text_follows_equality(Types types);
 // One column's value to the number that is reduced afterwards.
 using Hash = std::function<Result<HashNumber>(const KeyValue&)>;
 
+// An integer or an integral numeric as it is; refuses fractions and more than 152 digits.
+Result<HashNumber> integer_hash(const KeyValue& value);
+
+// A numeric key of an unsigned 64-bit column of another system.
+Result<std::uint64_t> unsigned64(const KeyValue& value);
+
 // The parameters "digest", "slice", "endian", "signed", "size", "salt", "seed", "text_form".
 Hash take_digest(Params& params, Types types, std::string_view default_digest);
 

@@ -25,9 +25,11 @@ TextForm take_text_form(Params& params, Types types) {
   std::string form = params.text("text_form", "python");
   if (form == "postgres") {
     for (KeyType type : types) {
-      // Its text depends on the session's time zone.
-      if (type == KeyType::kTimestamptz)
-        params.fail("cannot hash the text of a timestamptz exactly");
+      // These texts depend on the session: TimeZone, extra_float_digits, bytea_output.
+      if (type == KeyType::kTimestamptz || type == KeyType::kBytea ||
+          family_of(type) == KeyType::kFloat8) {
+        params.fail(fmt::format("the text of {} depends on the session", type_name(type)));
+      }
     }
     return TextForm::kPostgres;
   }

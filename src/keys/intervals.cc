@@ -2,7 +2,6 @@
 // splitting the range, which is a change of the parameters.
 #include "keys/digest.h"
 #include "keys/function_base.h"
-#include "keys/numeric.h"
 #include "keys/pg_hash.h"
 
 namespace shoal::keys {
@@ -84,7 +83,7 @@ std::vector<Citus::Interval> take_intervals(Params& params) {
 
 // ---- SPQR -------------------------------------------------------------------------------------
 
-enum class Encoding { kUnsigned, kZigZag, kText, kUuid };
+enum class Encoding { kUnsigned, kSigned, kZigZag, kText, kUuid };
 
 // LEB128 in a field of 8 bytes, or 10 when it needs more than 8.
 std::string varint(std::uint64_t value) {
@@ -103,16 +102,15 @@ Result<std::string> spqr_bytes(const KeyValue& value, Encoding encoding) {
   if (encoding == Encoding::kText || encoding == Encoding::kUuid) return to_text(value);
   std::uint64_t number = 0;
   if (value.type() == KeyType::kNumeric) {
-    NumericParts parts = value.numeric();
-    std::optional<std::string> digits;
-    if (parts.weight < 5) digits = integral_digits(parts);
-    if (!digits || parts.sign == NumericParts::Sign::kNegative || digits->size() > 20 ||
-        (digits->size() == 20 && *digits > "18446744073709551615")) {
-      return refuse(Refusal::kKeyValue, to_text(value) + " is not an unsigned 64-bit integer");
-    }
-    number = HashNumber::of_decimal(*digits, false).low64();
+    Result<std::uint64_t> wide = unsigned64(value);
+    if (!wide) return wide.error();
+    number = *wide;
   } else {
     number = static_cast<std::uint64_t>(value.integer());
+    if (encoding == Encoding::kUnsigned && value.integer() < 0) {
+      // int4 and int8 parameters and literals took different ways through SPQR.
+      return refuse(Refusal::kKeyValue, "negative ids of type uinteger have no single placement");
+    }
     if (encoding == Encoding::kZigZag) number = number << 1 ^ (value.integer() < 0 ? ~0ull : 0ull);
   }
   return varint(number);
@@ -183,8 +181,10 @@ std::vector<Encoding> take_encodings(Params& params, Types types) {
                        : integer      ? "uinteger"
                        : uuid         ? "uuid hashed"
                                       : "varchar hashed";
-    if (integer && (kind == "uinteger" || kind == "integer")) {
+    if (integer && kind == "uinteger") {
       out.push_back(Encoding::kUnsigned);
+    } else if (integer && kind == "integer" && types[i] != KeyType::kNumeric) {
+      out.push_back(Encoding::kSigned);
     } else if (integer && kind == "integer_old" && types[i] != KeyType::kNumeric) {
       out.push_back(Encoding::kZigZag);
     } else if (text && kind == "varchar hashed") {
@@ -235,14 +235,9 @@ class Vitess final : public FunctionBase {
 Result<HashNumber> vitess_hash_id(const KeyValue& value) {
   std::uint64_t number = 0;
   if (value.type() == KeyType::kNumeric) {
-    NumericParts parts = value.numeric();
-    std::optional<std::string> digits;
-    if (parts.weight < 5) digits = integral_digits(parts);
-    if (!digits || parts.sign == NumericParts::Sign::kNegative || digits->size() > 20 ||
-        (digits->size() == 20 && *digits > "18446744073709551615")) {
-      return refuse(Refusal::kKeyValue, to_text(value) + " is not an unsigned 64-bit integer");
-    }
-    number = HashNumber::of_decimal(*digits, false).low64();
+    Result<std::uint64_t> wide = unsigned64(value);
+    if (!wide) return wide.error();
+    number = *wide;
   } else {
     number = static_cast<std::uint64_t>(value.integer());
   }

@@ -6,7 +6,6 @@
 // buckets -1 .. -(n-1) stand behind 0 .. n-1.
 #include "keys/digest.h"
 #include "keys/function_base.h"
-#include "keys/numeric.h"
 
 namespace shoal::keys {
 namespace {
@@ -80,21 +79,11 @@ class Modulo final : public FunctionBase {
   Settings s_;
 };
 
-Result<HashNumber> number_of(const KeyValue& value) {
-  if (value.type() != KeyType::kNumeric) return HashNumber::of_signed(value.integer());
-  NumericParts parts = value.numeric();
-  // 512 bits hold every integer below 10^154.
-  std::optional<std::string> digits;
-  if (parts.weight < 38) digits = integral_digits(parts);
-  if (!digits) return refuse(Refusal::kKeyValue, to_text(value) + " is not an integer that fits");
-  return HashNumber::of_decimal(*digits, parts.sign == NumericParts::Sign::kNegative);
-}
-
 Hash take_integer(Params& params, Types types) {
   require_one_column(params, types);
   require_types(params, types,
                 {KeyType::kInt2, KeyType::kInt4, KeyType::kInt8, KeyType::kOid, KeyType::kNumeric});
-  return number_of;
+  return integer_hash;
 }
 
 Hash take_dorm(Params& params, Types types) {

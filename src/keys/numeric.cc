@@ -147,6 +147,8 @@ Result<KeyValue> numeric_from_text(std::string_view text, std::string_view whole
   if (decimal.empty()) return bad_syntax(whole);
   if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
     ++i;
+    // C's strtol reads the exponent, and that skips blanks.
+    while (i < text.size() && (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))) ++i;
     bool minus = i < text.size() && text[i] == '-';
     if (i < text.size() && (text[i] == '-' || text[i] == '+')) ++i;
     if (i == text.size()) return bad_syntax(whole);

@@ -22,6 +22,12 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
+int hex_digit(char c) {
+  if (is_digit(c)) return c - '0';
+  c = lower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 std::string_view trim(std::string_view s) {
   while (!s.empty() && is_space(s.front())) s.remove_prefix(1);
   while (!s.empty() && is_space(s.back())) s.remove_suffix(1);
@@ -68,67 +74,81 @@ constexpr Bounds bounds_of(KeyType type) {
   return {INT64_MIN, INT64_MAX};
 }
 
-// Digits of a base with single underscores between digits (PostgreSQL 16 and later); nullopt when
-// the text is not that. *overflow is set when the magnitude passes 64 bits.
-std::optional<std::uint64_t> read_magnitude(std::string_view digits, int base, bool underscores,
-                                            bool* overflow) {
-  std::uint64_t value = 0;
+enum class Digits { kRead, kNotDigits, kTooLarge };
+
+// Digits of a base up to a limit, with single underscores between them (PostgreSQL 16 and later).
+// Passing the limit is found before what follows the digits is looked at, as PostgreSQL does.
+Digits read_digits(std::string_view digits, unsigned base, bool underscores, std::uint64_t limit,
+                   std::uint64_t* value) {
+  *value = 0;
   bool last_was_digit = base != 10;  // 0x_2A is allowed, _1 is not
   bool any = false;
   for (char c : digits) {
-    if (c == '_') {
-      if (!underscores || !last_was_digit) return std::nullopt;
+    if (c == '_' && underscores && last_was_digit) {
       last_was_digit = false;
       continue;
     }
-    int digit =
-        is_digit(c) ? c - '0' : (lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : 99);
-    if (digit >= base) return std::nullopt;
+    int digit = hex_digit(c);
+    if (digit < 0 || static_cast<unsigned>(digit) >= base) return Digits::kNotDigits;
     std::uint64_t next = 0;
-    if (__builtin_mul_overflow(value, static_cast<std::uint64_t>(base), &next) ||
-        __builtin_add_overflow(next, static_cast<std::uint64_t>(digit), &next)) {
-      *overflow = true;
+    if (__builtin_mul_overflow(*value, std::uint64_t{base}, &next) ||
+        __builtin_add_overflow(next, static_cast<std::uint64_t>(digit), &next) || next > limit) {
+      return Digits::kTooLarge;
     }
-    value = next;
+    *value = next;
     last_was_digit = any = true;
   }
-  if (!any || !last_was_digit) return std::nullopt;
-  return value;
+  return any && last_was_digit ? Digits::kRead : Digits::kNotDigits;
+}
+
+bool take_sign(std::string_view* rest) {
+  bool minus = !rest->empty() && rest->front() == '-';
+  if (!rest->empty() && (rest->front() == '-' || rest->front() == '+')) rest->remove_prefix(1);
+  return minus;
 }
 
 Result<KeyValue> parse_integer(KeyType type, std::string_view text, int server_version_num) {
   std::string_view rest = trim(text);
-  bool minus = !rest.empty() && rest[0] == '-';
-  if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);
-  int base = 10;
+  bool minus = take_sign(&rest);
+  unsigned base = 10;
   bool modern = server_version_num >= 160000;
   if (modern && rest.size() > 2 && rest[0] == '0') {
     char mark = lower(rest[1]);
     base = mark == 'x' ? 16 : (mark == 'o' ? 8 : (mark == 'b' ? 2 : 10));
     if (base != 10) rest.remove_prefix(2);
   }
-  bool overflow = false;
-  std::optional<std::uint64_t> magnitude = read_magnitude(rest, base, modern, &overflow);
-  if (!magnitude) {
-    // PostgreSQL 15 stops at the overflow and does not look at what follows the digits.
-    return bad_syntax(type, text);
+  std::uint64_t max = static_cast<std::uint64_t>(bounds_of(type).max);
+  std::uint64_t magnitude = 0;
+  switch (read_digits(rest, base, modern, max + 1, &magnitude)) {
+    case Digits::kNotDigits:
+      return bad_syntax(type, text);
+    case Digits::kTooLarge:
+      return out_of_range(type, text);
+    case Digits::kRead:
+      break;
   }
-  Bounds bounds = bounds_of(type);
-  std::uint64_t limit = static_cast<std::uint64_t>(bounds.max) + (minus ? 1 : 0);
-  if (overflow || *magnitude > limit) return out_of_range(type, text);
-  return KeyValue::of_integer(type, static_cast<std::int64_t>(minus ? 0 - *magnitude : *magnitude));
+  if (magnitude > max && !minus) return out_of_range(type, text);
+  return KeyValue::of_integer(type, static_cast<std::int64_t>(minus ? 0 - magnitude : magnitude));
 }
 
-// strtoul's reading: a sign is allowed, and 32-bit negative numbers wrap.
+// strtoul's reading: 64 bits, a sign is allowed, and what is a 32-bit negative number then wraps.
 Result<KeyValue> parse_oid(std::string_view text) {
-  Result<KeyValue> number = parse_integer(KeyType::kInt8, text, 0);
-  if (!number) {
-    return number.error().sqlstate == "22003" ? out_of_range(KeyType::kOid, text)
-                                              : bad_syntax(KeyType::kOid, text);
+  std::string_view rest = trim(text);
+  bool minus = take_sign(&rest);
+  std::uint64_t magnitude = 0;
+  switch (read_digits(rest, 10, false, UINT64_MAX, &magnitude)) {
+    case Digits::kNotDigits:
+      return bad_syntax(KeyType::kOid, text);
+    case Digits::kTooLarge:
+      return out_of_range(KeyType::kOid, text);
+    case Digits::kRead:
+      break;
   }
-  std::int64_t value = number->integer();
-  if (value < INT32_MIN || value > UINT32_MAX) return out_of_range(KeyType::kOid, text);
-  return KeyValue::of_integer(KeyType::kOid, static_cast<std::uint32_t>(value));
+  std::uint64_t wide = minus ? 0 - magnitude : magnitude;
+  auto oid = static_cast<std::uint32_t>(wide);
+  auto extended = static_cast<std::uint64_t>(static_cast<std::int32_t>(oid));
+  if (wide != oid && wide != extended) return out_of_range(KeyType::kOid, text);
+  return KeyValue::of_integer(KeyType::kOid, oid);
 }
 
 Result<KeyValue> parse_bool(std::string_view text) {
@@ -144,12 +164,6 @@ Result<KeyValue> parse_bool(std::string_view text) {
     return KeyValue::of_integer(KeyType::kBool, 0);
   }
   return bad_syntax(KeyType::kBool, text);
-}
-
-int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 // Braces around the whole, a hyphen after any group of four digits; no blanks.
@@ -177,18 +191,21 @@ Result<KeyValue> parse_uuid(std::string_view text) {
 Result<KeyValue> parse_bytea_hex(std::string_view text) {
   std::string bytes;
   std::string_view rest = text.substr(2);
-  auto bad_digit = [](char c) {
-    return make_error("22023", fmt::format("invalid hexadecimal digit: \"{}\"", c));
+  auto bad_digit = [](std::string_view at) {  // names the whole character, in UTF-8
+    std::size_t n = 1;
+    while (n < at.size() && (static_cast<unsigned char>(at[n]) & 0xC0) == 0x80) ++n;
+    return make_error("22023", fmt::format("invalid hexadecimal digit: \"{}\"", at.substr(0, n)));
   };
   while (!rest.empty()) {
     char c = rest[0];
+    if (hex_digit(c) < 0 && !is_space(c)) return bad_digit(rest);
     rest.remove_prefix(1);
     if (c == ' ' || c == '\n' || c == '\t' || c == '\r') continue;
-    if (hex_digit(c) < 0) return bad_digit(c);
+    if (hex_digit(c) < 0) return bad_digit(std::string_view(&c, 1));
     if (rest.empty()) {
       return make_error("22023", "invalid hexadecimal data: odd number of digits");
     }
-    if (hex_digit(rest[0]) < 0) return bad_digit(rest[0]);
+    if (hex_digit(rest[0]) < 0) return bad_digit(rest);
     bytes.push_back(static_cast<char>(hex_digit(c) * 16 + hex_digit(rest[0])));
     rest.remove_prefix(1);
   }
@@ -231,14 +248,22 @@ Result<KeyValue> parse_name(std::string_view text) {
 std::optional<double> special_float(std::string_view text) {
   std::string word;
   for (char c : text) word.push_back(lower(c));
-  if (word == "nan") return std::nan("");
   double sign = 1;
   if (!word.empty() && (word[0] == '-' || word[0] == '+')) {
     if (word[0] == '-') sign = -1;
     word.erase(0, 1);
   }
+  if (word == "nan") return std::nan("");
   if (word == "infinity" || word == "inf") return sign * HUGE_VAL;
   return std::nullopt;
+}
+
+// real keeps the blanks before the number in its message, double precision does not.
+Error out_of_float_range(KeyType type, std::string_view text) {
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  if (type == KeyType::kFloat8) text = trim(text);
+  return make_error("22003",
+                    fmt::format("\"{}\" is out of range for type {}", text, message_name(type)));
 }
 
 Result<KeyValue> parse_float(KeyType type, std::string_view text) {
@@ -251,21 +276,18 @@ Result<KeyValue> parse_float(KeyType type, std::string_view text) {
   for (char c : number) {
     numeral = numeral && (is_digit(c) || c == '.' || c == '+' || c == '-' || c == 'e' || c == 'E');
   }
-  // C's strtod also reads hexadecimal numbers; PostgreSQL passes them through.
-  if (!numeral)
-    return number.find_first_of("xX") == std::string::npos
-               ? Result<KeyValue>(bad_syntax(type, text))
-               : Result<KeyValue>(refuse(Refusal::kKeyNeedsServer, "a hexadecimal float"));
+  // C's strtod also reads hexadecimal numbers and NaNs with a payload; PostgreSQL passes them on.
+  if (!numeral && number.find_first_of("xX(") != std::string::npos) {
+    return refuse(Refusal::kKeyNeedsServer, "a float in hexadecimal");
+  }
+  if (!numeral) return bad_syntax(type, text);
   char* end = nullptr;
   errno = 0;
   bool narrow = type == KeyType::kFloat4;
   double value = narrow ? static_cast<double>(std::strtof(number.c_str(), &end))
                         : std::strtod(number.c_str(), &end);
   if (end != number.c_str() + number.size()) return bad_syntax(type, text);
-  if (errno == ERANGE && (value == 0 || std::isinf(value))) {
-    return make_error(
-        "22003", fmt::format("\"{}\" is out of range for type {}", number, message_name(type)));
-  }
+  if (errno == ERANGE && (value == 0 || std::isinf(value))) return out_of_float_range(type, text);
   return KeyValue::of_float(type, value);
 }
 

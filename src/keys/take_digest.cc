@@ -1,6 +1,7 @@
 // The digest family: which hash, which bytes of it, read in which order, signed or not.
 #include "keys/digest.h"
 #include "keys/function_base.h"
+#include "keys/numeric.h"
 #include "keys/pg_hash.h"
 
 namespace shoal::keys {
@@ -81,12 +82,27 @@ HashNumber read_number(std::string bytes, bool little, bool is_signed) {
   return HashNumber::of_signed(static_cast<std::int64_t>(value));
 }
 
-Result<HashNumber> integer_number(const KeyValue& value) {
+}  // namespace
+
+Result<HashNumber> integer_hash(const KeyValue& value) {
   if (value.type() != KeyType::kNumeric) return HashNumber::of_signed(value.integer());
-  return refuse(Refusal::kKeyValue, "not an integer");
+  NumericParts parts = value.numeric();
+  // 512 bits hold every integer below 10^154.
+  std::optional<std::string> digits;
+  if (parts.weight < 38) digits = integral_digits(parts);
+  if (!digits) return refuse(Refusal::kKeyValue, to_text(value) + " is not an integer that fits");
+  return HashNumber::of_decimal(*digits, parts.sign == NumericParts::Sign::kNegative);
 }
 
-}  // namespace
+Result<std::uint64_t> unsigned64(const KeyValue& value) {
+  Result<HashNumber> number = integer_hash(value);
+  if (!number) return number.error();
+  HashNumber low = HashNumber::of_unsigned(number->low64());
+  if (number->negative() || low.to_decimal() != number->to_decimal()) {
+    return refuse(Refusal::kKeyValue, to_text(value) + " is not an unsigned 64-bit integer");
+  }
+  return number->low64();
+}
 
 Hash take_digest(Params& params, Types types, std::string_view default_digest) {
   std::string name = params.text("digest", default_digest);
@@ -96,9 +112,10 @@ Hash take_digest(Params& params, Types types, std::string_view default_digest) {
         [](const KeyValue& v) -> Result<HashNumber> { return HashNumber::of_signed(pg_hash32(v)); };
   }
   if (name == "python_int") {
-    require_types(params, types, {KeyType::kInt2, KeyType::kInt4, KeyType::kInt8});
+    require_types(params, types,
+                  {KeyType::kInt2, KeyType::kInt4, KeyType::kInt8, KeyType::kNumeric});
     return [](const KeyValue& v) -> Result<HashNumber> {
-      Result<HashNumber> n = integer_number(v);
+      Result<HashNumber> n = integer_hash(v);
       if (!n) return n.error();
       // hash() of an int: modulo the Mersenne prime 2^61-1 with the sign; -1 is reserved.
       std::uint64_t rest = n->magnitude_mod((std::uint64_t{1} << 61) - 1);

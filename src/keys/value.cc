@@ -4,6 +4,8 @@
 #include <charconv>
 #include <climits>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
 
 #include "keys/datetime.h"
 #include "keys/numeric.h"
@@ -95,14 +97,55 @@ std::string shortest_text(std::string_view scientific, int fixed_digits) {
   return out;
 }
 
+// Digits after the first one of "d.ddde+XX", plus one.
+int significant_digits(std::string_view scientific) {
+  std::size_t e = scientific.find('e');
+  std::string_view mantissa = scientific.substr(0, e);
+  return static_cast<int>(
+      std::count_if(mantissa.begin(), mantissa.end(), [](char c) { return c >= '0' && c <= '9'; }));
+}
+
+// Whether the decimal is exactly the midpoint. The comparison as numbers may hide a difference in
+// the last bit, so the midpoint's whole decimal expansion decides.
+bool is_exactly(const std::string& decimal, long double midpoint) {
+  if (std::strtold(decimal.c_str(), nullptr) != midpoint) return false;
+  std::string whole = fmt::format("{:.800e}", midpoint);
+  std::size_t digits = decimal.find('e'), all = whole.find('e');
+  std::string padded = decimal.substr(0, digits);
+  if (padded.find('.') == std::string::npos) padded += '.';
+  padded.append(all - padded.size(), '0');
+  return padded == whole.substr(0, all);
+}
+
+// Whether the decimal lies on the midpoint between the value and a neighbour. A midpoint has one
+// bit more than the type; long double holds it.
+template <class Float>
+bool is_midpoint(const std::string& decimal, Float value) {
+  for (Float towards :
+       {-std::numeric_limits<Float>::infinity(), std::numeric_limits<Float>::infinity()}) {
+    Float neighbour = std::nextafter(value, towards);
+    if (std::isinf(neighbour)) continue;
+    long double midpoint =
+        (static_cast<long double>(value) + static_cast<long double>(neighbour)) / 2;
+    if (is_exactly(decimal, midpoint)) return true;
+  }
+  return false;
+}
+
 template <class Float>
 std::string float_text(Float value, int fixed_digits) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
   if (value == 0) return std::signbit(value) ? "-0" : "0";
   char buffer[64];
+  // PostgreSQL wants a number strictly between the midpoints to the neighbours, even where a
+  // midpoint itself would be rounded back: then it shows a digit more.
   auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
-  return shortest_text({buffer, static_cast<std::size_t>(end.ptr - buffer)}, fixed_digits);
+  std::string text(buffer, end.ptr);
+  for (int digits = significant_digits(text); is_midpoint(text, value); ++digits) {
+    text = fmt::format("{:.{}e}", value, digits);
+  }
+  return shortest_text(text, fixed_digits);
 }
 
 std::string hex(std::string_view bytes) {
