@@ -38,7 +38,8 @@ up: build
 down:
 	@if [ -x build/release/shoal ]; then build/release/shoal dev down --dir "$(DIR)"; fi
 
-clean-cluster: down
+clean-cluster:
+	@if [ -x build/release/shoal ]; then build/release/shoal dev down --destroy --dir "$(DIR)"; fi
 	@rm -rf "$(DIR)"
 
 test: build

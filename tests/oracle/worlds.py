@@ -42,7 +42,7 @@ def clean_pair(pair: Pair) -> list[str]:
 
 def make_database(server: Server, like: str | None) -> str:
     """Creates role and database `app` with the stubs, in the locale of the database `like`."""
-    superuser, options = True, ""
+    superuser, options = False, ""
     if like:
         with psycopg.connect(like, autocommit=True) as shard:
             superuser = shard.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()[0]

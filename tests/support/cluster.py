@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import subprocess
 
-from .postgres import free_port, temporary_folder
+from .postgres import ICU_LOCALE, bin_dir, free_port, temporary_folder
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -22,6 +22,21 @@ def available() -> bool:
         return False
     asked = subprocess.run([binary(), "dev", "up", "--help"], capture_output=True, timeout=20)
     return asked.returncode == 0
+
+
+def icu_binaries(folder: pathlib.Path) -> pathlib.Path:
+    """PostgreSQL's programs with an initdb that chooses a collation whose order is not byte order."""
+    real = bin_dir()
+    folder.mkdir()
+    for program in real.iterdir():
+        if program.name != "initdb":
+            (folder / program.name).symlink_to(program)
+    library = real.parent / "lib"
+    preload = f"LD_LIBRARY_PATH={library} " if (library / "libpq.so.5").exists() else ""
+    options = f"--locale-provider=icu --icu-locale={ICU_LOCALE}"
+    (folder / "initdb").write_text(f'#!/bin/sh\n{preload}exec {real}/initdb "$@" {options}\n')
+    (folder / "initdb").chmod(0o755)
+    return folder
 
 
 class Cluster:
@@ -54,13 +69,20 @@ class Cluster:
         return done.stdout.strip()
 
     def up(self) -> None:
-        self._run("up", "--shards", str(self.shards), "--port", str(self.port), *self.extra)
+        binaries = self.folder / "bin"
+        if not binaries.exists():
+            icu_binaries(binaries)
+        self._run("up", "--shards", str(self.shards), "--port", str(self.port), "--no-fsync",
+                  "--pg-bin", str(binaries), *self.extra)
 
-    def down(self) -> None:
-        self._run("down")
+    def down(self, destroy: bool = False) -> None:
+        self._run("down", *(["--destroy"] if destroy else []))
 
     def url(self, shard: str | None = None) -> str:
         return self._run("url", *(["--shard", shard] if shard else []))
+
+    def status_json(self) -> str:
+        return self._run("status", "--json")
 
     def logs(self) -> str:
         """The end of every log of the cluster, for the report of a failure."""
@@ -73,7 +95,7 @@ class Cluster:
     def remove(self) -> None:
         if self.directory.exists() and binary().exists():
             try:
-                self.down()
+                self.down(destroy=True)
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 print(f"cluster in {self.directory} was not stopped: {error}")
         shutil.rmtree(self.folder, ignore_errors=True)
