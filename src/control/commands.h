@@ -19,15 +19,15 @@
 
 #include "backend/runner.h"
 #include "catalog/snapshot.h"
+#include "control/catalog_store.h"
 #include "control/schema.h"
-#include "control/store.h"
 
 namespace shoal::control {
 
 // What one client's transaction has changed in the cluster; owned by the session.
 struct Change {
   bool schema_changed = false;            // the epoch must be raised before COMMIT
-  std::vector<Store::HoldId> holds;       // released by finish()
+  std::vector<CatalogStore::HoldId> holds;       // released by finish()
   std::vector<Oid> placed;                // tables whose kind this transaction has changed
 };
 
@@ -45,7 +45,7 @@ struct CallArguments {
 
 class Commands {
  public:
-  explicit Commands(Store& store) : store_(store) {}
+  explicit Commands(CatalogStore& store) : store_(store) {}
 
   // The signature, or nullptr. An unqualified name means one of the names known from Citus.
   static const Signature* find(std::string_view schema, std::string_view name);
@@ -65,7 +65,7 @@ class Commands {
                                    std::string sql);
 
  private:
-  Store& store_;
+  CatalogStore& store_;
 };
 
 }  // namespace shoal::control

@@ -7,34 +7,17 @@
 // when its router is gone or it is old, no decision exists, and inserting "abort" under its gid on
 // the decision shard succeeded (which waits for a last agent still at work and then settles it).
 // Success is what pg_prepared_xacts says afterwards, never a return code.
-// gid: "shoal:<cluster>:<router>:<transaction>:<participant>:<decision shard>", decision rows bear
-// the gid without the participant: "shoal:<cluster>:<router>:<transaction>::<decision shard>".
+// The names are those of txn/gid.h.
 // Thread rule: blocks; a control thread.
 #pragma once
 #include <chrono>
-#include <cstdint>
-#include <optional>
-#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "control/pq.h"
 
 namespace shoal::control {
-
-struct Gid {
-  std::string cluster;
-  int router = 0;
-  std::uint64_t transaction = 0;
-  int participant = 0;
-  int decision_shard = 0;
-  friend bool operator==(const Gid&, const Gid&) = default;
-};
-std::string format_gid(const Gid& gid);
-std::string decision_gid(const Gid& gid);  // of the decision row
-std::optional<Gid> parse_gid(std::string_view text);
 
 struct RecoveryReport {
   int committed = 0, aborted = 0;

@@ -45,16 +45,39 @@ BEGIN
   EXECUTE statement;
 END $$;
 
-CREATE OR REPLACE FUNCTION shoal.decide(gid text, ticket text) RETURNS void
+-- decision.gid holds txn's decision key. decide: by the last agent, inside its transaction.
+CREATE OR REPLACE FUNCTION shoal.decide(key text, ticket text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF ticket IS DISTINCT FROM shoal.ticket_of('decide:' || gid) THEN
+  IF ticket IS DISTINCT FROM shoal.ticket_of('decide:' || key) THEN
     RAISE insufficient_privilege USING MESSAGE = 'only a router may decide a transaction';
   END IF;
-  INSERT INTO shoal.decision (gid, outcome) VALUES (decide.gid, 'commit');
+  INSERT INTO shoal.decision (gid, outcome) VALUES (key, 'commit');
 EXCEPTION WHEN unique_violation THEN
-  RAISE serialization_failure USING MESSAGE = 'the transaction was settled by recovery',
-    DETAIL = 'SH0406: recovery had aborted ' || gid;
+  RAISE serialization_failure USING MESSAGE = 'recovery settled this transaction before it could commit',
+    DETAIL = 'SH0406: recovery had aborted ' || key, HINT = 'repeat the transaction';
+END $$;
+
+-- Waits for a last agent still at work, then says how the matter stands: commit or abort.
+CREATE OR REPLACE FUNCTION shoal.settle(key text, ticket text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE result text;
+BEGIN
+  IF ticket IS DISTINCT FROM shoal.ticket_of('settle:' || key) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'only a router may settle a transaction';
+  END IF;
+  INSERT INTO shoal.decision (gid, outcome) VALUES (key, 'abort') ON CONFLICT DO NOTHING;
+  SELECT d.outcome INTO result FROM shoal.decision d WHERE d.gid = key;
+  RETURN result;
+END $$;
+
+CREATE OR REPLACE FUNCTION shoal.forget(key text, ticket text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF ticket IS DISTINCT FROM shoal.ticket_of('forget:' || key) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'only a router may forget a decision';
+  END IF;
+  DELETE FROM shoal.decision d WHERE d.gid = key;
 END $$;
 
 CREATE OR REPLACE FUNCTION shoal.check_epoch(epoch bigint, router int) RETURNS bigint

@@ -5,7 +5,7 @@
 // Writing from inside a client's transaction, with the client's own rights, goes through
 // shoal.apply and shoal.decide: SECURITY DEFINER functions that ask for a *ticket*, a keyed hash of
 // what is to be done, which only routers can make (ticket.h). apply's ticket is bound to the
-// transaction, decide's to the gid, so that neither can be replayed to another effect.
+// transaction, decide's to the key, so that neither can be replayed to another effect.
 // Thread rule: constants.
 #pragma once
 #include <span>

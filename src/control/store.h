@@ -30,6 +30,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "catalog/snapshot.h"
+#include "control/catalog_store.h"
 #include "io/task.h"
 
 namespace shoal::control {
@@ -39,7 +40,7 @@ struct HeldTables {
   std::uint64_t generation = 0;  // to be given back to acknowledge()
 };
 
-class Store {
+class Store : public CatalogStore {
  public:
   struct Options {
     std::string catalog_dsn;  // a role that owns the schema (usually a superuser)
@@ -55,10 +56,9 @@ class Store {
     std::function<void()> fenced;  // this router was fenced: its server connections are gone
     std::function<void(std::string_view event, std::string_view text)> log;
   };
-  using HoldId = std::int64_t;
 
   Store(Options options, Callbacks callbacks);
-  ~Store();  // stop()
+  ~Store() override;  // stop()
   Store(const Store&) = delete;
 
   // Connects, registers the router, loads the first snapshot (returned, not published), starts the
@@ -68,21 +68,16 @@ class Store {
   void stop();
 
   int router_id() const;                 // after start(): part of every gid; shoal.check_epoch's
-  const std::string& secret() const;     // for tickets (ticket.h)
-  const std::string& catalog_dsn() const;
-  catalog::SnapshotPtr snapshot() const;
+  const std::string& secret() const override;
+  const std::string& catalog_dsn() const override;
+  catalog::SnapshotPtr snapshot() const override;
 
   void acknowledge(std::uint64_t generation);
   void wake();  // look at the catalog now, for instance after a commit that changed it
 
-  // Holds the tables on all routers and returns when all have acknowledged (or were fenced).
-  // Errors: 55P03 when transactions still use them after hold_timeout; 08001 without a catalog.
-  io::Task<Result<HoldId>> hold(std::vector<Oid> tables);
-  // Ends holds after the client's transaction ended; returns when this router's cores have been
-  // given a snapshot at least as new as the catalog is now (at most a few seconds).
-  io::Task<> release(std::vector<HoldId> holds, bool committed);
-  // Runs `work` (blocking calls allowed) on a thread of its own and comes back to this core.
-  io::Task<Result<>> run_blocking(std::function<Result<>()> work);
+  io::Task<Result<HoldId>> hold(std::vector<Oid> tables) override;
+  io::Task<> release(std::vector<HoldId> holds, bool committed) override;
+  io::Task<Result<>> run_blocking(std::function<Result<>()> work) override;
 
  private:
   struct Impl;

@@ -23,6 +23,11 @@ int digit(char c) {
   return -1;
 }
 
+std::string call(std::string_view secret, std::string_view verb, std::string_view key) {
+  return fmt::format("SELECT shoal.{}({}, '{}')", verb, quote_literal(key),
+                     make_ticket(secret, fmt::format("{}:{}", verb, key)));
+}
+
 }  // namespace
 
 std::string make_secret() {
@@ -57,9 +62,14 @@ std::string make_ticket(std::string_view secret, std::string_view message) {
   return to_hex(sha256(outer));
 }
 
-std::string decide_sql(std::string_view secret, std::string_view gid) {
-  return fmt::format("SELECT shoal.decide({}, '{}')", quote_literal(gid),
-                     make_ticket(secret, fmt::format("decide:{}", gid)));
+std::string decide_sql(std::string_view secret, std::string_view key) {
+  return call(secret, "decide", key);
+}
+std::string settle_sql(std::string_view secret, std::string_view key) {
+  return call(secret, "settle", key);
+}
+std::string forget_sql(std::string_view secret, std::string_view key) {
+  return call(secret, "forget", key);
 }
 
 }  // namespace shoal::control
