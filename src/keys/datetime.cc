@@ -1,3 +1,4 @@
+// Calendar arithmetic, the ISO readers and the writers of dates and times.
 #include "keys/datetime.h"
 
 #include <climits>

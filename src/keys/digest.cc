@@ -1,3 +1,4 @@
+// Hash functions over OpenSSL or after their specifications; BLAKE2b and CityHash have own files.
 #include "keys/digest.h"
 
 #include <openssl/evp.h>

@@ -1,3 +1,4 @@
+// The list of key functions, and the parameters that several of them share.
 #include "keys/function.h"
 
 #include "keys/function_base.h"

@@ -1,3 +1,4 @@
+// Long division and multiplication over 64-bit limbs.
 #include "keys/hash_number.h"
 
 namespace shoal::keys {

@@ -1,3 +1,4 @@
+// numeric in base 10000 and its decimal texts.
 #include "keys/numeric.h"
 
 #include <climits>

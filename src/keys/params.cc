@@ -1,3 +1,4 @@
+// Reading a JSON object's members by type, keeping the first problem.
 #include "keys/params.h"
 
 namespace shoal::keys {

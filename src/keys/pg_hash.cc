@@ -1,3 +1,4 @@
+// lookup3 and PostgreSQL's per-type hash functions above it.
 #include "keys/pg_hash.h"
 
 #include <bit>

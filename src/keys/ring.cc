@@ -1,3 +1,4 @@
+// Building and searching hash rings, and the key function "ring".
 #include "keys/ring.h"
 
 #include <set>

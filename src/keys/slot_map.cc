@@ -1,3 +1,4 @@
+// Default owners of slots, pins, and the way from a key to a shard.
 #include "keys/slot_map.h"
 
 #include <algorithm>

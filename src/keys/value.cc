@@ -1,3 +1,4 @@
+// Key types by name and oid, equality and order, and the output functions.
 #include "keys/value.h"
 
 #include <bit>
