@@ -230,9 +230,9 @@ io::Task<Result<>> declare_function(Work& work, std::string signature, std::stri
       "   JOIN pg_catalog.pg_namespace tn ON tn.oid = ta.typnamespace)),"
       " pg_catalog.pg_has_role(p.proowner, 'USAGE')"
       " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-      " WHERE p.oid = CASE WHEN {0} LIKE '%(%' THEN {0}::pg_catalog.regprocedure::pg_catalog.oid"
-      " ELSE {0}::pg_catalog.regproc::pg_catalog.oid END",
-      quote_literal(signature)));
+      " WHERE p.oid = {}::pg_catalog.{}::pg_catalog.oid",
+      quote_literal(signature),
+      signature.find('(') == std::string::npos ? "regproc" : "regprocedure"));
   if (!rows) co_return std::move(rows).error();
   if (cell(*rows, 0, 1) != "t") {
     co_return make_error("42501", fmt::format("must be owner of function {}", signature));
