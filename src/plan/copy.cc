@@ -1,0 +1,216 @@
+// COPY, TRUNCATE, LOCK TABLE, VACUUM and their like: statements about whole tables.
+#include "plan/planner.h"
+
+namespace shoal::plan {
+
+using catalog::TableKind;
+using route::Property;
+
+Oid Planner::named_table(const sql::RangeVar& rv, const catalog::Table*& out) const {
+  const auto& temps = in_.session.temp_tables;
+  const bool temporary = rv.schema.empty() &&
+                         std::find(temps.begin(), temps.end(), rv.name) != temps.end();
+  out = temporary ? nullptr
+                  : snapshot_.resolve_table(in_.session.search_path, rv.schema, rv.name);
+  return out == nullptr ? Oid{} : out->oid;
+}
+
+Plan Planner::copy(const sql::Copy& c) {
+  const auto done = [&](Plan plan, const catalog::Table* t) {
+    plan.writes = c.from;
+    plan.locks = c.from;
+    if (t != nullptr) plan.tables.push_back(t->oid);
+    shape_all(plan);
+    return plan;
+  };
+  if (c.query || c.opaque_query) {
+    if (c.opaque_query || !c.query) {
+      if (!snapshot_.any_sharded()) return done(forward(snapshot_.home, "nothing is sharded"), nullptr);
+      return refused(Refusal::kUnknownGrammar, "COPY of a data-modifying query");
+    }
+    const route::Analysis a = route::bind_query(*c.query, snapshot_, in_.session);
+    if (auto stop = stopped(a)) return std::move(*stop);
+    if (home_only(a)) return finish(done(forward(snapshot_.home, "tables of the home shard"), nullptr), a);
+    if (a.opaque || a.modifying_cte) return refused(Refusal::kUnknownGrammar, "COPY of this query");
+    route::Deriver d(a, reader_);
+    const Property p = d.block(a.root);
+    trace_ = d.trace();
+    const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
+    if (p.anywhere()) return finish(done(forward(snapshot_.home, p.rule), nullptr), a);
+    if (!c.file.empty() || c.program) {
+      return refused(Refusal::kShardLocalCatalog, "COPY with a file of a server");
+    }
+    if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
+      return finish(done(forward(p.shards[0], where_text(a, d)), nullptr), a);
+    }
+    if (!p.partitioned() || !c.query->order_by.empty() || needs_home || a.system_columns || a.effects.moment) {
+      return refused(Refusal::kNotProvable, p.gathered() ? p.rule : "COPY of an ordered query over shards");
+    }
+    Plan plan;
+    CopyOut out;
+    out.shards = p.shards;
+    for (const auto& o : c.options) out.header = out.header || (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
+    plan.node = std::move(out);
+    plan.reason = p.rule;
+    return finish(done(std::move(plan), nullptr), a);
+  }
+
+  const catalog::Table* t = nullptr;
+  named_table(c.table, t);
+  if (t == nullptr || t->kind == TableKind::kSingle || t->kind == TableKind::kCatalog) {
+    if (t != nullptr && c.from && t->has_triggers && snapshot_.any_sharded()) {
+      return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
+    }
+    return done(forward(snapshot_.home, "table of the home shard"), t);
+  }
+  if (!c.file.empty() || c.program) {
+    return refused(Refusal::kShardLocalCatalog, "COPY with a file of a server");
+  }
+  if (!c.from) {
+    if (t->kind == TableKind::kReference) return done(forward(snapshot_.home, "reference table"), t);
+    Plan plan;
+    CopyOut out;
+    sql::Select none;
+    const route::Analysis a = route::bind_query(none, snapshot_, in_.session);
+    out.shards = route::Deriver(a, reader_).all_shards(*t);
+    for (const auto& o : c.options) out.header = out.header || (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
+    if (out.shards.size() == 1) return done(forward(out.shards[0], "one shard"), t);
+    plan.node = std::move(out);
+    plan.reason = "sharded table " + t->name;
+    return done(std::move(plan), t);
+  }
+  if (t->has_triggers || t->has_rules) {
+    return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger or rule");
+  }
+  CopyIn in;
+  in.table = t->oid;
+  in.keyspace = t->keyspace;
+  in.reference = t->kind == TableKind::kReference;
+  in.columns = c.columns;
+  if (in.columns.empty()) {
+    for (const auto& column : t->columns) {
+      if (!column.generated) in.columns.push_back(column.name);
+    }
+  }
+  const auto field = [&](std::string_view name) {
+    const auto at = std::find(in.columns.begin(), in.columns.end(), name);
+    return at == in.columns.end() ? -1 : static_cast<int>(at - in.columns.begin());
+  };
+  for (const auto& name : in.columns) {
+    if (t->column(std::string_view(name)) == nullptr) {
+      return error(make_error("42703", "column \"" + name + "\" of relation \"" + t->name + "\" does not exist"));
+    }
+  }
+  for (const auto& column : t->columns) {
+    if (field(column.name) >= 0 || column.generated) continue;
+    if (column.sequence.value != 0) {
+      return refused(Refusal::kInsertSource, "column " + column.name + " would be filled from each shard's own sequence",
+                     "name the column in COPY and give its values");
+    }
+    // Any call may give another value on each copy.
+    if (in.reference && column.has_default && column.default_sql.find_first_of("(C") != std::string::npos) {
+      return refused(Refusal::kReferenceWrite, "the default of " + column.name + " differs on each copy",
+                     "name the column in COPY and give its values");
+    }
+  }
+  if (!in.reference) {
+    for (const std::int16_t attnum : t->key_attnums) {
+      const catalog::Column* key = t->column(attnum);
+      const int at = key == nullptr ? -1 : field(key->name);
+      if (at < 0) {
+        return refused(Refusal::kInsertSource, "the shard key is not among the columns of COPY",
+                       "name the shard key in COPY's column list");
+      }
+      in.key_fields.push_back(at);
+    }
+    sql::Select none;
+    const route::Analysis a = route::bind_query(none, snapshot_, in_.session);
+    in.shards = route::Deriver(a, reader_).all_shards(*t);
+  } else {
+    in.shards = snapshot_.active_shards();
+  }
+  Plan plan;
+  plan.reason = (in.reference ? "reference table " : "sharded table ") + t->name;
+  plan.node = std::move(in);
+  return done(std::move(plan), t);
+}
+
+namespace {
+
+struct Kinds {
+  bool spread = false, single = false;
+};
+
+}  // namespace
+
+Plan Planner::truncate(const sql::Truncate& s) {
+  Kinds kinds;
+  Plan plan;
+  for (const auto& rv : s.tables) {
+    const catalog::Table* t = nullptr;
+    if (named_table(rv, t).value != 0) plan.tables.push_back(t->oid);
+    const bool spread = t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
+    (spread ? kinds.spread : kinds.single) = true;
+    if (t != nullptr && t->has_triggers && snapshot_.any_sharded()) {
+      return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
+    }
+  }
+  plan.writes = plan.locks = true;
+  if (!kinds.spread) {
+    plan.node = Forward{snapshot_.home, {}};
+    plan.reason = "tables of the home shard";
+    return plan;
+  }
+  if (kinds.single) {
+    return refused(Refusal::kWriteNotProvable, "it names tables of one shard and of all shards together",
+                   "truncate them with two statements in one transaction");
+  }
+  Broadcast all;
+  all.shards = snapshot_.active_shards();
+  std::stable_partition(all.shards.begin(), all.shards.end(),
+                        [&](ShardId id) { return id == snapshot_.home; });
+  plan.node = std::move(all);
+  plan.reason = "on every shard";
+  return plan;
+}
+
+Plan Planner::lock(const sql::LockTable& s) {
+  sql::Truncate same;
+  same.tables = s.tables;
+  Plan plan = truncate(same);
+  plan.writes = !std::holds_alternative<Error>(plan.node);
+  return plan;
+}
+
+Plan Planner::maintenance(const sql::Maintenance& m) {
+  Kinds kinds;
+  Plan plan;
+  for (const auto& rv : m.tables) {
+    const catalog::Table* t = nullptr;
+    if (named_table(rv, t).value != 0) plan.tables.push_back(t->oid);
+    const bool spread = t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
+    (spread ? kinds.spread : kinds.single) = true;
+  }
+  const bool whole = m.tables.empty() && snapshot_.any_sharded() &&
+                     (m.command == "VACUUM" || m.command == "ANALYZE");
+  if (!kinds.spread && !whole) {
+    plan.node = Forward{snapshot_.home, {}};
+    plan.reason = "the home shard";
+    return plan;
+  }
+  if (kinds.single) {
+    return refused(Refusal::kWriteNotProvable, "it names tables of one shard and of all shards together");
+  }
+  if (m.command != "VACUUM" && m.command != "ANALYZE" && m.command != "REINDEX" && m.command != "CLUSTER") {
+    return refused(Refusal::kDdlUnsupported, m.command + " over several shards");
+  }
+  Broadcast all;
+  all.shards = snapshot_.active_shards();
+  std::stable_partition(all.shards.begin(), all.shards.end(),
+                        [&](ShardId id) { return id == snapshot_.home; });
+  plan.node = std::move(all);
+  plan.reason = "on every shard";
+  return plan;
+}
+
+}  // namespace shoal::plan

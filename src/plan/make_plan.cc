@@ -1,0 +1,201 @@
+#include "plan/make_plan.h"
+
+#include <set>
+
+#include "plan/planner.h"
+#include "sql/deparse.h"
+#include "sql/visit.h"
+
+namespace shoal::plan {
+
+using route::Property;
+
+Planner::Planner(const PlanInput& input)
+    : in_(input), snapshot_(input.snapshot), reader_(input.snapshot, input.session, input.params) {}
+
+Plan Planner::forward(ShardId shard, std::string reason) const {
+  Plan out;
+  out.node = Forward{shard, {}};
+  out.reason = std::move(reason);
+  return out;
+}
+
+Plan Planner::error(Error e) const {
+  Plan out;
+  out.reason = e.detail.empty() ? e.message : e.detail;
+  out.node = std::move(e);
+  return out;
+}
+
+Plan Planner::refused(Refusal number, std::string why) const {
+  return error(refuse(number, std::move(why)));
+}
+
+Plan Planner::refused(Refusal number, std::string why, std::string hint) const {
+  return error(refuse(number, std::move(why), std::move(hint)));
+}
+
+const std::string& Planner::shard_name(ShardId id) const {
+  static const std::string unknown = "?";
+  const catalog::Shard* s = snapshot_.shard(id);
+  return s == nullptr ? unknown : s->name;
+}
+
+// Neither a sharded nor a reference table is named: home answers, as it came.
+bool Planner::home_only(const route::Analysis& a) const { return !a.sharded && !a.reference; }
+
+std::optional<Plan> Planner::stopped(const route::Analysis& a) const {
+  if (a.refusal) return error(*a.refusal);
+  if (home_only(a)) return std::nullopt;
+  if (a.error) return error(*a.error);
+  if (a.unknown) {
+    for (const auto& r : a.relations) {
+      if (r->kind != route::RelationKind::kUnknown || r->temporary) continue;
+      return error(make_error("42P01", "relation \"" + r->name + "\" does not exist"));
+    }
+  }
+  return std::nullopt;
+}
+
+Plan Planner::finish(Plan plan, const route::Analysis& a) const {
+  plan.user_code = plan.user_code || a.user_code;
+  for (const catalog::Table* t : a.tables) {
+    if (t->kind != catalog::TableKind::kCatalog) plan.tables.push_back(t->oid);
+  }
+  plan.explain.insert(plan.explain.end(), trace_.begin(), trace_.end());
+  // What was looked at shapes the plan, except the one value that another may replace.
+  std::set<int> shaping(a.shaping.begin(), a.shaping.end());
+  shaping.insert(reader_.locations.begin(), reader_.locations.end());
+  shaping.insert(plan.shaping_literals.begin(), plan.shaping_literals.end());
+  shaping.erase(-1);
+  if (plan.reuse && plan.reuse->param == 0) shaping.erase(plan.reuse->literal_location);
+  plan.shaping_literals.assign(shaping.begin(), shaping.end());
+  for (const int p : reader_.params) {
+    if (!plan.reuse || plan.reuse->param != p) plan.depends_on_params = true;
+  }
+  return plan;
+}
+
+// A text of the planner's own holds every constant of the statement.
+void Planner::shape_all(Plan& plan) const {
+  sql::for_each_root(in_.statement, [&](const auto& root) {
+    sql::walk(root, [&](const auto& node) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(node)>, sql::Expr>) {
+        if (std::holds_alternative<sql::Const>(node.node) && node.location >= 0) {
+          plan.shaping_literals.push_back(node.location);
+        }
+      }
+      return true;
+    });
+  });
+}
+
+// The one-shard plan is right for other values of the constant as well when the same rules, with
+// the shard of that constant left open, still prove one shard: that of the constant.
+void Planner::set_reuse(Plan& plan, const route::Analysis& a, const route::Deriver& d) {
+  if (d.sources().size() != 1 || !d.sources().front().direct) return;
+  const route::KeySource source = d.sources().front();
+  route::ConstantReader reader(snapshot_, in_.session, in_.params);
+  route::Deriver again(a, reader);
+  again.set_symbolic(source);
+  const Property p = in_.statement.node.index() == 0 ? again.block(a.root)
+                                                     : again.rows(a.block(a.root));
+  if (!p.singular() || p.shards[0] != route::kValueShard) return;
+  plan.reuse = Plan::KeySource{source.keyspace, source.type, source.param,
+                               source.param > 0 ? -1 : source.location};
+}
+
+// The reason of a one-shard route in the words of the statement: "tenant_id = 42".
+std::string Planner::where_text(const route::Analysis& a, const route::Deriver& d) const {
+  std::string out;
+  for (const auto& source : d.sources()) {
+    std::string column = "key";
+    for (const catalog::Table* t : a.tables) {
+      if (t->kind != catalog::TableKind::kSharded || t->keyspace != source.keyspace) continue;
+      if (const auto* c = t->key_attnums.empty() ? nullptr : t->column(t->key_attnums[0])) {
+        column = c->name;
+      }
+      break;
+    }
+    std::string value = "NULL";
+    if (source.param > 0) {
+      value = "$" + std::to_string(source.param);
+    } else if (source.location >= 0) {
+      value.clear();
+      const std::string& text = in_.statement.text;
+      auto at = static_cast<std::size_t>(source.location);
+      if (at < text.size() && text[at] == '\'') {
+        const auto end = text.find('\'', at + 1);
+        value = text.substr(at, end == std::string::npos ? std::string::npos : end - at + 1);
+      } else {
+        while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0 ||
+                                    text[at] == '.' || text[at] == '_')) {
+          value += text[at++];
+        }
+      }
+    }
+    std::string one = column;
+    one += " = ";
+    one += value;
+    if (out.find(one) != std::string::npos) continue;
+    if (!out.empty()) out += ", ";
+    out += one;
+  }
+  return out.empty() ? "one shard" : out;
+}
+
+// SET shoal.shard: everything goes there as it came.
+Plan Planner::planned_shard() {
+  const catalog::Shard* s = snapshot_.shard(*in_.session.shard);
+  if (s == nullptr) return refused(Refusal::kUnknownShard, "shoal.shard is '" + *in_.session.shard + "'");
+  Plan out = forward(s->id, "shoal.shard = '" + s->name + "'");
+  const bool reads = std::holds_alternative<sql::SelectPtr>(in_.statement.node);
+  out.writes = !reads;
+  out.user_code = true;
+  if (reads) {
+    const auto a = route::bind(in_.statement, snapshot_, in_.session);
+    out.writes = a.modifying_cte || a.row_locks || a.effects.home_action;
+    out.locks = a.row_locks;
+  }
+  return out;
+}
+
+Plan Planner::dispatch() {
+  const auto& node = in_.statement.node;
+  if (in_.session.shard) return planned_shard();
+  if (const auto* s = std::get_if<sql::SelectPtr>(&node)) return select(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Insert>>(&node)) return insert(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Update>>(&node)) return update(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Delete>>(&node)) return remove(**s);
+  if (const auto* s = std::get_if<std::unique_ptr<sql::Merge>>(&node)) return merge(**s);
+  if (const auto* s = std::get_if<sql::Copy>(&node)) return copy(*s);
+  if (const auto* s = std::get_if<sql::Truncate>(&node)) return truncate(*s);
+  if (const auto* s = std::get_if<sql::LockTable>(&node)) return lock(*s);
+  if (const auto* s = std::get_if<sql::Maintenance>(&node)) return maintenance(*s);
+  const bool code = std::holds_alternative<sql::CallProcedure>(node) ||
+                    std::holds_alternative<sql::DoBlock>(node);
+  if (code && snapshot_.any_sharded()) {
+    return refused(Refusal::kUserFunction, "its body may read sharded tables");
+  }
+  if (code) {
+    Plan out = forward(snapshot_.home, "nothing is sharded");
+    out.writes = out.user_code = true;
+    return out;
+  }
+  return refused(Refusal::kUnknownGrammar, "this kind of statement is not planned");
+}
+
+Plan Planner::plan() {
+  Plan out = dispatch();
+  if (reader_.need_types && !std::holds_alternative<Error>(out.node)) {
+    Plan ask;
+    ask.node = NeedTypes{};
+    ask.depends_on_params = true;
+    return ask;
+  }
+  return out;
+}
+
+Plan make_plan(const PlanInput& input) { return Planner(input).plan(); }
+
+}  // namespace shoal::plan

@@ -1,0 +1,88 @@
+// The state of planning one statement; private to this room. One file for each kind of statement:
+// select.cc, scatter.cc, combine.cc, pull.cc, insert.cc, write.cc, reference.cc, copy.cc.
+// Thread rule: one statement, one thread.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/make_plan.h"
+#include "route/bind.h"
+#include "route/constants.h"
+#include "route/property.h"
+
+namespace shoal::plan {
+
+class Planner {
+ public:
+  explicit Planner(const PlanInput& input);
+  Plan plan();
+
+ private:
+  // make_plan.cc
+  Plan dispatch();
+  Plan forward(ShardId shard, std::string reason) const;
+  Plan refused(Refusal number, std::string why) const;
+  Plan refused(Refusal number, std::string why, std::string hint) const;
+  Plan error(Error e) const;
+  Plan finish(Plan plan, const route::Analysis& a) const;
+  Plan planned_shard();
+  // What stops any statement: refusals and errors found by name resolution. Only called when a
+  // sharded or reference table is involved.
+  std::optional<Plan> stopped(const route::Analysis& a) const;
+  void set_reuse(Plan& plan, const route::Analysis& a, const route::Deriver& d);
+  bool home_only(const route::Analysis& a) const;
+  const std::string& shard_name(ShardId id) const;
+  std::string where_text(const route::Analysis& a, const route::Deriver& d) const;
+  Oid named_table(const sql::RangeVar& rv, const catalog::Table*& out) const;
+  void shape_all(Plan& plan) const;
+
+  // select.cc
+  Plan select(const sql::Select& s);
+  Plan several_shards(const sql::Select& s, const route::Analysis& a, const route::Property& p,
+                      route::Deriver& d);
+
+  // scatter.cc: the outermost block is partitioned
+  std::optional<Plan> scatter(const sql::Select& s, const route::Analysis& a,
+                              const route::Property& p);
+  std::optional<SortKey> sort_key(const route::Analysis& a, route::ColumnId c, int position,
+                                  const sql::SortBy* by) const;
+  bool take_limit(sql::Select& text, Merge& merge);
+
+  // combine.cc: partial aggregates
+  std::optional<Plan> combine(const sql::Select& s, const route::Analysis& a, route::Deriver& d);
+
+  // pull.cc
+  Plan pull(const sql::Select& s, std::string reason);
+
+  // write.cc
+  Plan update(const sql::Update& s);
+  Plan remove(const sql::Delete& s);
+  Plan merge(const sql::Merge& s);
+  Plan modify(const route::Analysis& a, const std::vector<sql::Assignment>* set,
+              bool returning);
+  std::optional<Plan> check_assignments(const route::Analysis& a, const catalog::Table& t,
+                                        const std::vector<sql::Assignment>& set);
+  Plan modifying_cte(const route::Analysis& a);
+
+  // reference.cc
+  Plan reference_write(const route::Analysis& a, const catalog::Table& t, bool provable,
+                       const std::vector<sql::Assignment>* set, std::string reason);
+
+  // insert.cc
+  Plan insert(const sql::Insert& s);
+
+  // copy.cc
+  Plan copy(const sql::Copy& c);
+  Plan truncate(const sql::Truncate& t);
+  Plan lock(const sql::LockTable& l);
+  Plan maintenance(const sql::Maintenance& m);
+
+  const PlanInput& in_;
+  const catalog::Snapshot& snapshot_;
+  route::ConstantReader reader_;
+  std::vector<std::string> trace_;
+};
+
+}  // namespace shoal::plan

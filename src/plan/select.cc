@@ -1,0 +1,73 @@
+// SELECT: one shard, several with a merge, a pull, or a refusal, in this order.
+#include "plan/planner.h"
+
+namespace shoal::plan {
+
+using route::Property;
+
+Plan Planner::select(const sql::Select& s) {
+  const route::Analysis a = route::bind(in_.statement, snapshot_, in_.session);
+  if (auto stop = stopped(a)) return std::move(*stop);
+  const auto with_flags = [&](Plan plan) {
+    plan.locks = a.row_locks;
+    plan.writes = plan.writes || a.row_locks || a.effects.home_action || a.modifying_cte || s.into;
+    return finish(std::move(plan), a);
+  };
+  if (home_only(a)) {
+    return with_flags(forward(snapshot_.home, a.tables.empty() ? "no table" : "tables of the home shard"));
+  }
+  if (a.modifying_cte) return modifying_cte(a);
+  if (a.opaque) {
+    return refused(Refusal::kUnknownGrammar, "a part of the statement is not understood by the router");
+  }
+  if (s.into) {
+    return refused(Refusal::kDdlUnsupported, "SELECT INTO from a sharded or reference table");
+  }
+  route::Deriver d(a, reader_);
+  Property p = d.block(a.root);
+  trace_ = d.trace();
+  // Tables of home, catalogs and temporary tables exist on home only, wherever in the text they are.
+  const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
+  if (p.anywhere()) {
+    return with_flags(forward(snapshot_.home, p.rule.empty() ? "reference tables only" : p.rule));
+  }
+  if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
+    Plan plan = forward(p.shards[0], d.sources().empty() ? p.rule : where_text(a, d));
+    set_reuse(plan, a, d);
+    return with_flags(std::move(plan));
+  }
+  if (a.system_columns) {
+    return refused(Refusal::kSystemColumn, "a system column is read over several shards");
+  }
+  if (in_.session.fanout == route::Fanout::kDeny) {
+    return refused(Refusal::kFanoutDenied, "it would run on " + std::to_string(p.shards.size()) + " shards");
+  }
+  return with_flags(several_shards(s, a, p, d));
+}
+
+Plan Planner::several_shards(const sql::Select& s, const route::Analysis& a, const Property& p,
+                             route::Deriver& d) {
+  if (a.row_locks) {
+    const bool skips = std::any_of(s.locking.begin(), s.locking.end(), [](const sql::Locking& l) {
+      return l.wait == sql::Locking::Wait::kSkip;
+    });
+    if (!p.partitioned() || skips || s.limit || s.offset) {
+      return refused(Refusal::kRowLocks, p.partitioned() ? "row locks with LIMIT, OFFSET or SKIP LOCKED"
+                                                         : p.rule);
+    }
+  }
+  if (a.sampled) return refused(Refusal::kNotProvable, "TABLESAMPLE over several shards");
+  const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
+  // now() must have one value: it is evaluated once, where the gathered rows are.
+  if (!needs_home && !a.effects.moment) {
+    if (p.partitioned()) {
+      if (auto plan = scatter(s, a, p)) return std::move(*plan);
+    } else if (auto plan = combine(s, a, d)) {
+      return std::move(*plan);
+    }
+  }
+  if (a.row_locks) return refused(Refusal::kRowLocks, "the rows would have to be gathered first");
+  return pull(s, p.gathered() ? p.rule : "its rows have to be finished on one server");
+}
+
+}  // namespace shoal::plan

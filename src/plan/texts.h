@@ -1,0 +1,26 @@
+// Making the planner's own texts: copies of trees are changed, their parameters numbered anew, and
+// the text is parsed back and compared before it may be used.
+// Thread-safe, pure.
+#pragma once
+#include <string>
+
+#include "plan/plan.h"
+#include "catalog/snapshot.h"
+#include "sql/ast.h"
+
+namespace shoal::plan {
+
+// Numbers the parameters of the tree 1..n in order of first use (the tree is changed) and gives its
+// text; ShardText::params says which of the statement's parameters they are.
+Result<ShardText> text_of(sql::Select& tree);
+Result<ShardText> text_of(sql::Insert& tree);
+
+sql::ExprPtr make_column(std::string table, std::string column);
+sql::ExprPtr make_call(std::string function, sql::ExprPtr arg);
+sql::ExprPtr make_cast(sql::ExprPtr e, const catalog::Type& type);
+sql::ExprPtr make_string(std::string text);
+sql::ExprPtr make_integer(std::int64_t number);
+
+std::string qualified(const catalog::Table& t);  // "schema"."name"
+
+}  // namespace shoal::plan

@@ -1,0 +1,144 @@
+// UPDATE, DELETE and MERGE: the join of the target with the whole FROM or USING tree must be on one
+// shard, or partitioned so that every row meets its partners where it lies.
+#include "plan/planner.h"
+
+namespace shoal::plan {
+
+using route::Property;
+
+// SET of a shard key: allowed where the new value is the one that WHERE already demands, so that no
+// row moves.
+std::optional<Plan> Planner::check_assignments(const route::Analysis& a, const catalog::Table& t,
+                                               const std::vector<sql::Assignment>& set) {
+  const catalog::Keyspace* ks = snapshot_.keyspace(t.keyspace);
+  for (const auto& assignment : set) {
+    const catalog::Column* column = t.column(std::string_view(assignment.column));
+    if (column == nullptr) continue;  // PostgreSQL will say so
+    std::size_t position = t.key_attnums.size();
+    for (std::size_t i = 0; i < t.key_attnums.size(); ++i) {
+      if (t.key_attnums[i] == column->attnum) position = i;
+    }
+    if (position == t.key_attnums.size()) continue;
+    bool stays = false;
+    if (assignment.value && assignment.steps.empty() && ks != nullptr && position < ks->types.size()) {
+      const auto own = a.find_column(assignment.value.get());
+      stays = own && own->relation == a.target && a.column(*own).name == column->name;
+      route::Classes classes(a);
+      classes.add(a.block(a.root).where);
+      int index = -1;
+      for (std::size_t i = 0; i < t.columns.size(); ++i) {
+        if (t.columns[i].attnum == column->attnum) index = static_cast<int>(i);
+      }
+      const auto stored = reader_.read_stored(*assignment.value, *column, ks->types[position]);
+      if (!stays && stored && stored->kind == route::Constant::Kind::kValue) {
+        for (const auto& c : classes.constraints({a.target, index})) {
+          if (c.kind != route::Constraint::Kind::kEqual) continue;
+          const auto now = reader_.read(*c.value, a.column(c.column).type, ks->types[position]);
+          stays = stays || (now.kind == route::Constant::Kind::kValue && *now.value == *stored->value);
+        }
+      }
+    }
+    if (!stays) {
+      return refused(Refusal::kUpdateKey, "SET " + column->name + " may place the row on another shard");
+    }
+  }
+  return std::nullopt;
+}
+
+Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment>* set,
+                     bool returning) {
+  (void)returning;
+  if (auto stop = stopped(a)) return std::move(*stop);
+  const auto writes = [&](Plan plan) {
+    plan.writes = plan.locks = true;
+    return finish(std::move(plan), a);
+  };
+  const route::Relation& target = a.relation(a.target);
+  if (home_only(a)) {
+    if (snapshot_.any_sharded() && target.table != nullptr && target.table->has_triggers) {
+      return refused(Refusal::kTriggerNotLocal, "table " + target.table->name + " has a trigger");
+    }
+    return writes(forward(snapshot_.home, "tables of the home shard"));
+  }
+  if (a.modifying_cte) return modifying_cte(a);
+  if (a.opaque || target.table == nullptr) {
+    return refused(Refusal::kUnknownGrammar, "a part of the statement is not understood by the router");
+  }
+  const catalog::Table& t = *target.table;
+  if (t.has_triggers || t.has_rules) {
+    return refused(Refusal::kTriggerNotLocal, "table " + t.name + " has a trigger or rule");
+  }
+  route::Deriver d(a, reader_);
+  const Property p = d.rows(a.block(a.root));
+  trace_ = d.trace();
+  if (t.kind == catalog::TableKind::kReference) {
+    const bool alone = a.block(a.root).from.size() == 1;
+    if (p.kind != Property::Kind::kEverywhere && p.kind != Property::Kind::kAnyOne) {
+      return refused(Refusal::kReferenceWrite, "it reads " + (p.rule.empty() ? "other tables" : p.rule));
+    }
+    return writes(reference_write(a, t, p.kind == Property::Kind::kEverywhere && alone, set,
+                                  "reference table " + t.name));
+  }
+  if (t.kind == catalog::TableKind::kSharded && set != nullptr) {
+    if (auto stop = check_assignments(a, t, *set)) return std::move(*stop);
+  }
+  const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
+  if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
+    Plan plan = forward(p.shards[0], d.sources().empty() ? p.rule : where_text(a, d));
+    if (set == nullptr || t.kind != catalog::TableKind::kSharded) set_reuse(plan, a, d);
+    else if (reader_.locations.size() + reader_.params.size() <= 1) set_reuse(plan, a, d);
+    return writes(std::move(plan));
+  }
+  if (!p.partitioned() || needs_home) {
+    return refused(Refusal::kWriteNotProvable, p.gathered() ? p.rule : "it joins tables of different shards");
+  }
+  if (a.system_columns) {
+    return refused(Refusal::kSystemColumn, "a system column is read over several shards");
+  }
+  if (a.sampled) return refused(Refusal::kWriteNotProvable, "TABLESAMPLE over several shards");
+  if (a.effects.moment) {
+    return refused(Refusal::kVolatileInPull, "now() has another value on each shard",
+                   "pass the time as a parameter");
+  }
+  if (in_.session.fanout == route::Fanout::kDeny) {
+    return refused(Refusal::kFanoutDenied, "it would run on " + std::to_string(p.shards.size()) + " shards");
+  }
+  Plan plan;
+  Scatter scatter;
+  scatter.shards = p.shards;
+  scatter.writes = true;
+  plan.node = std::move(scatter);
+  plan.reason = p.rule;
+  return writes(std::move(plan));
+}
+
+Plan Planner::update(const sql::Update& s) {
+  return modify(route::bind(in_.statement, snapshot_, in_.session), &s.set, !s.returning.empty());
+}
+
+Plan Planner::remove(const sql::Delete& s) {
+  return modify(route::bind(in_.statement, snapshot_, in_.session), nullptr, !s.returning.empty());
+}
+
+// MERGE goes to one shard, where source and target are both restricted to it; everything else is
+// refused. What it inserts must be placed there, too.
+Plan Planner::merge(const sql::Merge& s) {
+  const auto a = route::bind(in_.statement, snapshot_, in_.session);
+  if (auto stop = stopped(a)) return std::move(*stop);
+  if (home_only(a)) {
+    Plan plan = forward(snapshot_.home, "tables of the home shard");
+    plan.writes = plan.locks = true;
+    return finish(std::move(plan), a);
+  }
+  (void)s;
+  return refused(Refusal::kMergeStatement, "MERGE into or from a sharded or reference table");
+}
+
+// A data-modifying WITH: one shard can be shown for the simple case that all tables are home's,
+// which is handled before this; otherwise it is refused.
+Plan Planner::modifying_cte(const route::Analysis& a) {
+  (void)a;
+  return refused(Refusal::kWriteNotProvable, "a data-modifying WITH query over sharded tables");
+}
+
+}  // namespace shoal::plan
