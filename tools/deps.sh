@@ -37,7 +37,7 @@ install_packages() {
   fi
   local status=0
   as_root apt-get update -qq || true
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" ||
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
     status=$?
   if [ -n "$made_policy" ]; then as_root rm -f "$policy"; fi
   if [ -n "$made_no_cluster" ]; then as_root rm -f "$no_cluster"; fi
