@@ -131,8 +131,8 @@ Result<> prepare_shard(Pq& shard, const std::string& secret) {
 Result<std::string> read_secret(Pq& home) {
   auto rows = home.query("SELECT encode(value, 'hex') FROM shoal.secret");
   if (!rows) return std::move(rows).error();
-  std::string secret = from_hex(cell(*rows, 0));
-  if (secret.size() != 32) return make_error("XX000", "shoal.secret is empty: run shoal init");
+  Result<std::string> secret(from_hex(cell(*rows, 0)));
+  if (secret->size() != 32) return make_error("XX000", "shoal.secret is empty: run shoal init");
   return secret;
 }
 

@@ -1,13 +1,7 @@
-// Settles transactions over several shards whose router or client is gone. Any router may do it, at
-// any time, also several at once: it is safe beside transactions that are still under way.
-//
-// Observation order: prepared transactions of all shards; then who is still active (live routers by
-// lease, and backends still at work on the decision shard); then decisions; then prepared again. A
-// transaction that is prepared in both looks is committed when its decision row says so; aborted
-// when its router is gone or it is old, no decision exists, and inserting "abort" under its gid on
-// the decision shard succeeded (which waits for a last agent still at work and then settles it).
-// Success is what pg_prepared_xacts says afterwards, never a return code.
-// The names are those of txn/gid.h.
+// Settles transactions over several shards whose router is gone: gathers the facts in the order that
+// txn/recovery.h asks for, and does what it says. Any router may do it, at any time, also several at
+// once: it is safe beside transactions that are still under way. A transaction of a live router is
+// left alone until it has been prepared for longer than `patience`.
 // Thread rule: blocks; a control thread.
 #pragma once
 #include <chrono>
@@ -20,19 +14,21 @@
 namespace shoal::control {
 
 struct RecoveryReport {
-  int committed = 0, aborted = 0;
-  int waiting = 0;                       // prepared, but their router is alive: left alone
+  int committed = 0, aborted = 0;        // proved by reading pg_prepared_xacts again
+  int left = 0;                          // prepared still: their router is alive, or see below
+  int forgotten = 0;                     // decision rows that nobody needs any more
   std::vector<std::string> unreachable;  // shards that could not be asked
   std::vector<std::string> errors;
 };
 
 struct RecoveryOptions {
   std::string catalog_dsn;
-  int router = 0;                              // this router: never touches its own
-  std::chrono::seconds patience{60};           // of live routers' transactions: left alone so long
+  std::chrono::seconds patience{60};
   std::chrono::milliseconds connect_timeout{3'000};
+  std::chrono::milliseconds lock_timeout{3'000};  // how long a last agent at work is waited for
 };
 
+// Errors: the catalog cannot be read. Everything else is in the report.
 Result<RecoveryReport> recover(const RecoveryOptions& options);
 
 }  // namespace shoal::control

@@ -148,9 +148,9 @@ CREATE TABLE IF NOT EXISTS shoal.router (
   lease_until timestamptz NOT NULL, state text NOT NULL DEFAULT 'live'
     CHECK (state IN ('live', 'fenced', 'gone')));
 CREATE TABLE IF NOT EXISTS shoal.hold (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, router int NOT NULL, relation oid NOT NULL,
-  begun timestamptz NOT NULL DEFAULT now(), until timestamptz NOT NULL);
-COMMENT ON COLUMN shoal.hold.relation IS '0 = every schema change and reference write';
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, router int NOT NULL, relations oid[] NOT NULL,
+  begun timestamptz NOT NULL DEFAULT now());
+COMMENT ON COLUMN shoal.hold.relations IS '0 = every schema change and reference write';
 CREATE TABLE IF NOT EXISTS shoal.hold_acknowledged (
   hold bigint NOT NULL REFERENCES shoal.hold ON DELETE CASCADE, router int NOT NULL,
   at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (hold, router));
@@ -200,8 +200,8 @@ CREATE OR REPLACE VIEW shoal.routers AS
     CASE WHEN r.state = 'live' AND r.lease_until < now() THEN 'lapsed' ELSE r.state END AS state
   FROM shoal.router r;
 CREATE OR REPLACE VIEW shoal.holds AS
-  SELECT h.id, h.router, CASE WHEN h.relation <> 0 THEN h.relation::regclass END AS relation,
-    h.begun, h.until, ARRAY(SELECT a.router FROM shoal.hold_acknowledged a WHERE a.hold = h.id
+  SELECT h.id, h.router, h.relations::regclass[] AS relations,
+    h.begun, ARRAY(SELECT a.router FROM shoal.hold_acknowledged a WHERE a.hold = h.id
       ORDER BY 1) AS acknowledged
   FROM shoal.hold h;
 CREATE OR REPLACE VIEW shoal.settings AS
