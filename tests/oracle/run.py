@@ -141,6 +141,9 @@ def run_file(world: World, path: pathlib.Path, mode: str) -> list[Result]:
     pair.postgres.connect()
     pair.shoal.connect()
     results = [r for record in read(path) if (r := run_record(pair, record, mode, world))]
+    for result in results:
+        if result.file != path.name:  # an included record counts for the file that includes it
+            result.name, result.file = f"{result.file}:{result.line} {result.name}", path.name
     pair.postgres.close()
     pair.shoal.close()
     return results
