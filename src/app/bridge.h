@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "control/commands.h"
+#include "control/store.h"
 #include "session/commands.h"
 
 namespace shoal::app {

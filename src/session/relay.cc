@@ -119,7 +119,12 @@ io::Task<Result<>> Session::relay_copy_in(backend::Connection& c) {
       c.send();
       if (c.poll()) co_return Result<>();
     }
-    Result<wire::Frame> frame = *here ? Result<wire::Frame>(**here) : co_await client_.next();
+    // No conditional expression here: GCC 12 destroys both arms' temporaries around co_await.
+    Result<wire::Frame> frame = make_error("XX000", "");
+    if (*here)
+      frame = **here;
+    else
+      frame = co_await client_.next();
     if (!frame) {
       c.close();
       co_return frame.error();

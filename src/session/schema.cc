@@ -178,6 +178,8 @@ io::Task<Result<>> Session::run_command(const sql::Statement& statement, const e
         command.named_args.emplace_back(names[i], std::move(v));
     }
   }
+  // Its own hold must not wait for what this transaction has touched before.
+  release_touched();
   RunnerAdapter runner(*this);
   bool changed_before = services_.commands->changed();
   Result<backend::TextRows> rows =
