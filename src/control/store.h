@@ -15,8 +15,8 @@
 // one (shoal.check_epoch) and the router's server connections are ended.
 // A hold ends with release(): the new snapshot is published first, then the smaller set.
 //
-// Thread rule: callbacks run on the store's thread and must not block; the other functions may be
-// called from any thread, the coroutines from a core.
+// Thread rule: callbacks run on the store's threads (log on two of them) and must not block; the other
+// functions may be called from any thread, the coroutines from a core.
 #pragma once
 #include <chrono>
 #include <cstdint>
