@@ -24,74 +24,109 @@ constexpr std::uint8_t kSchedule[10][16] = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1
                                             {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
                                             {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0}};
 
-struct Hasher {
-  std::array<std::uint64_t, 8> h = kInitial;
-  std::uint64_t counted = 0;  // keys are short: the upper half of the counter stays zero
+using State = std::array<std::uint64_t, 8>;
+using Block = std::array<unsigned char, kBlock>;
 
-  static void mix(std::uint64_t* v, int a, int b, int c, int d, std::uint64_t x, std::uint64_t y) {
-    v[a] += v[b] + x;
-    v[d] = std::rotr(v[d] ^ v[a], 32);
-    v[c] += v[d];
-    v[b] = std::rotr(v[b] ^ v[c], 24);
-    v[a] += v[b] + y;
-    v[d] = std::rotr(v[d] ^ v[a], 16);
-    v[c] += v[d];
-    v[b] = std::rotr(v[b] ^ v[c], 63);
-  }
+inline void mix(std::uint64_t& a, std::uint64_t& b, std::uint64_t& c, std::uint64_t& d,
+                std::uint64_t x, std::uint64_t y) {
+  a += b + x;
+  d = std::rotr(d ^ a, 32);
+  c += d;
+  b = std::rotr(b ^ c, 24);
+  a += b + y;
+  d = std::rotr(d ^ a, 16);
+  c += d;
+  b = std::rotr(b ^ c, 63);
+}
 
-  // `block` is zero padded to 128 bytes; `size` of them count.
-  void compress(const std::array<unsigned char, kBlock>& block, std::size_t size, bool last) {
-    counted += size;
-    std::uint64_t m[16];
-    for (int i = 0; i < 16; ++i) {
-      m[i] = 0;
-      for (int j = 7; j >= 0; --j) m[i] = m[i] << 8 | block[static_cast<std::size_t>(8 * i + j)];
-    }
-    std::uint64_t v[16];
-    for (std::size_t i = 0; i < 8; ++i) {
-      v[i] = h[i];
-      v[i + 8] = kInitial[i];
-    }
-    v[12] ^= counted;
-    if (last) v[14] = ~v[14];
-    for (int round = 0; round < 12; ++round) {
-      const std::uint8_t* s = kSchedule[round % 10];
-      mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]]);
-      mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]]);
-      mix(v, 2, 6, 10, 14, m[s[4]], m[s[5]]);
-      mix(v, 3, 7, 11, 15, m[s[6]], m[s[7]]);
-      mix(v, 0, 5, 10, 15, m[s[8]], m[s[9]]);
-      mix(v, 1, 6, 11, 12, m[s[10]], m[s[11]]);
-      mix(v, 2, 7, 8, 13, m[s[12]], m[s[13]]);
-      mix(v, 3, 4, 9, 14, m[s[14]], m[s[15]]);
-    }
-    for (std::size_t i = 0; i < 8; ++i) h[i] ^= v[i] ^ v[i + 8];
+inline void round(std::uint64_t* v, const std::uint64_t* m, const std::uint8_t* s) {
+  mix(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
+  mix(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]]);
+  mix(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]]);
+  mix(v[3], v[7], v[11], v[15], m[s[6]], m[s[7]]);
+  mix(v[0], v[5], v[10], v[15], m[s[8]], m[s[9]]);
+  mix(v[1], v[6], v[11], v[12], m[s[10]], m[s[11]]);
+  mix(v[2], v[7], v[8], v[13], m[s[12]], m[s[13]]);
+  mix(v[3], v[4], v[9], v[14], m[s[14]], m[s[15]]);
+}
+
+// `counted`: bytes hashed up to and including this block, which is zero padded. Keys are short, so
+// the upper half of RFC 7693's counter stays zero.
+void compress(State& h, const Block& block, std::uint64_t counted, bool last) {
+  std::uint64_t m[16], v[16];
+  for (std::size_t i = 0; i < 16; ++i) {
+    m[i] = 0;
+    for (std::size_t j = 8; j-- > 0;) m[i] = m[i] << 8 | block[8 * i + j];
   }
-};
+  for (std::size_t i = 0; i < 8; ++i) {
+    v[i] = h[i];
+    v[i + 8] = kInitial[i];
+  }
+  v[12] ^= counted;
+  if (last) v[14] = ~v[14];
+  // Written out, so that the schedule becomes constants.
+  round(v, m, kSchedule[0]);
+  round(v, m, kSchedule[1]);
+  round(v, m, kSchedule[2]);
+  round(v, m, kSchedule[3]);
+  round(v, m, kSchedule[4]);
+  round(v, m, kSchedule[5]);
+  round(v, m, kSchedule[6]);
+  round(v, m, kSchedule[7]);
+  round(v, m, kSchedule[8]);
+  round(v, m, kSchedule[9]);
+  round(v, m, kSchedule[0]);
+  round(v, m, kSchedule[1]);
+  for (std::size_t i = 0; i < 8; ++i) h[i] ^= v[i] ^ v[i + 8];
+}
 
 }  // namespace
 
-std::string blake2b(std::string_view bytes, std::string_view key, std::size_t size) {
-  Hasher hasher;
-  hasher.h[0] ^= 0x01010000u ^ (static_cast<std::uint64_t>(key.size()) << 8) ^ size;
-  std::array<unsigned char, kBlock> block{};
-  if (!key.empty()) {
-    std::copy(key.begin(), key.end(), block.begin());
-    hasher.compress(block, kBlock, bytes.empty());
+Blake2b::Blake2b(std::string_view key, std::size_t size)
+    : initial_(kInitial), key_(key), size_(size) {
+  initial_[0] ^= 0x01010000u ^ (static_cast<std::uint64_t>(key.size()) << 8) ^ size;
+  after_key_ = initial_;
+  if (key.empty()) return;
+  Block block{};
+  std::copy(key.begin(), key.end(), block.begin());
+  compress(after_key_, block, kBlock, false);
+}
+
+Blake2b::State Blake2b::run(std::string_view bytes) const {
+  State h = after_key_;
+  std::uint64_t counted = key_.empty() ? 0 : kBlock;
+  Block block;
+  if (bytes.empty() && !key_.empty()) {  // the key's block is the last one
+    h = initial_;
+    block.fill(0);
+    std::copy(key_.begin(), key_.end(), block.begin());
+    compress(h, block, kBlock, true);
+    return h;
   }
-  while (!bytes.empty() || hasher.counted == 0) {
+  do {
     std::size_t n = std::min(bytes.size(), kBlock);
     block.fill(0);
     std::copy_n(bytes.begin(), n, block.begin());
     bytes.remove_prefix(n);
-    hasher.compress(block, n, bytes.empty());
-    if (n == 0) break;  // the one block of the empty, unkeyed message
-  }
-  std::string out;
-  for (std::size_t i = 0; i < size; ++i) {
-    out.push_back(static_cast<char>(hasher.h[i / 8] >> (8 * (i % 8))));
-  }
+    counted += n;
+    compress(h, block, counted, bytes.empty());
+  } while (!bytes.empty());
+  return h;
+}
+
+std::string Blake2b::operator()(std::string_view bytes) const {
+  State h = run(bytes);
+  std::string out(size_, '\0');
+  for (std::size_t i = 0; i < size_; ++i) out[i] = static_cast<char>(h[i / 8] >> (8 * (i % 8)));
   return out;
+}
+
+std::uint64_t Blake2b::first64(std::string_view bytes) const {
+  return __builtin_bswap64(run(bytes)[0]);
+}
+
+std::string blake2b(std::string_view bytes, std::string_view key, std::size_t size) {
+  return Blake2b(key, size)(bytes);
 }
 
 }  // namespace shoal::keys

@@ -2,6 +2,7 @@
 // the rest is written here after its specification.
 // Thread rule: pure functions (OpenSSL contexts are kept per thread).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,22 @@ std::string sha512(std::string_view bytes);  // 64
 // RFC 7693. key: 0 to 64 bytes; size: 1 to 64 bytes of digest (part of the hash's parameters: a
 // shorter digest is not a prefix of a longer one).
 std::string blake2b(std::string_view bytes, std::string_view key, std::size_t size);
+
+// The same with key and size chosen once: the key's own block is hashed in advance.
+class Blake2b {
+ public:
+  Blake2b(std::string_view key, std::size_t size);
+  std::string operator()(std::string_view bytes) const;
+  // The first eight bytes of the digest as a big-endian number (size must be at least 8).
+  std::uint64_t first64(std::string_view bytes) const;
+
+ private:
+  using State = std::array<std::uint64_t, 8>;
+  State run(std::string_view bytes) const;
+  State initial_, after_key_;
+  std::string key_;
+  std::size_t size_;
+};
 
 std::uint32_t crc32(std::string_view bytes);                               // zlib's
 std::uint16_t crc16_xmodem(std::string_view bytes);                        // Redis Cluster's

@@ -91,10 +91,10 @@ Hash take_dorm(Params& params, Types types) {
   std::string salt = params.bytes("salt", "dorm-shard");
   if (salt.size() > 64) params.fail("salt is longer than 64 bytes");
   TextForm form = take_text_form(params, types);
-  return [salt, form](const KeyValue& v) -> Result<HashNumber> {
+  return [hash = Blake2b(salt.substr(0, 64), 8), form](const KeyValue& v) -> Result<HashNumber> {
     Result<std::string> text = hashed_text(v, form);
     if (!text) return text.error();
-    return HashNumber::of_big_endian(blake2b(*text, salt, 8));
+    return HashNumber::of_unsigned(hash.first64(*text));
   };
 }
 

@@ -45,7 +45,7 @@ Named named_digest(Params& params, std::string_view name) {
     std::size_t size = params.number("size", 1, 64, 64);
     std::string salt = params.bytes("salt", "");
     if (salt.size() > 64) params.fail("salt is longer than 64 bytes");
-    return {size, [salt, size](std::string_view s) { return blake2b(s, salt, size); }};
+    return {size, Blake2b(salt.substr(0, 64), size)};
   }
   return {};
 }

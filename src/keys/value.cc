@@ -85,7 +85,7 @@ std::string shortest_text(std::string_view scientific, int fixed_digits) {
   std::string out = minus ? "-" : "";
   if (exponent < -4 || exponent >= fixed_digits) {
     out += digits[0];
-    if (digits.size() > 1) out += "." + digits.substr(1);
+    if (digits.size() > 1) out.append(1, '.').append(digits, 1);
     return out + fmt::format("e{}{:02}", exponent < 0 ? '-' : '+', std::abs(exponent));
   }
   if (exponent < 0) {
@@ -94,7 +94,7 @@ std::string shortest_text(std::string_view scientific, int fixed_digits) {
   std::size_t point = static_cast<std::size_t>(exponent) + 1;
   if (digits.size() < point) digits.append(point - digits.size(), '0');
   out += digits.substr(0, point);
-  if (digits.size() > point) out += "." + digits.substr(point);
+  if (digits.size() > point) out.append(1, '.').append(digits, point);
   return out;
 }
 
