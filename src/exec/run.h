@@ -71,7 +71,8 @@ std::string row_description_with(const Description& description,
 // only the key fields are decoded. Shards are enlisted when their first row comes.
 class CopyRouter {
  public:
-  // `plan` holds a plan::CopyIn; the transaction is open (implicit or the client's).
+  // `plan` holds a plan::CopyIn; the transaction is open (implicit or the client's). Plan, snapshot
+  // and statement must outlive the router; done() or fail() must end it unless data() failed.
   static io::Task<Result<std::unique_ptr<CopyRouter>>> start(Transaction& transaction,
                                                              RunRequest request,
                                                              const sql::Copy& statement);

@@ -97,6 +97,20 @@ Connection* Transaction::enlisted(ShardId shard) {
   return nullptr;
 }
 
+// An idle connection of the pool, found without building names.
+std::unique_ptr<Connection> Transaction::take_idle(const catalog::Snapshot& snapshot, ShardId shard) {
+  if (buckets_epoch_ != snapshot.epoch) {
+    buckets_.clear();
+    buckets_epoch_ = snapshot.epoch;
+  }
+  for (const auto& [known, bucket] : buckets_)
+    if (known == shard) return context_.pool.try_take(bucket);
+  backend::Pool::Bucket* bucket =
+      context_.pool.bucket(context_.endpoint(snapshot, shard), login_);
+  buckets_.emplace_back(shard, bucket);
+  return context_.pool.try_take(bucket);
+}
+
 io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
   for (Participant& p : participants_) {
     if (p.shard != shard) continue;
@@ -109,11 +123,15 @@ io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
     co_return p.connection.get();
   }
   const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
-  Result<std::unique_ptr<Connection>> c =
-      co_await context_.pool.acquire(context_.endpoint(*snapshot, shard), login_);
-  if (!c) co_return c.error();
+  std::unique_ptr<Connection> taken = take_idle(*snapshot, shard);
+  if (!taken) {
+    Result<std::unique_ptr<Connection>> c =
+        co_await context_.pool.acquire(context_.endpoint(*snapshot, shard), login_);
+    if (!c) co_return c.error();
+    taken = std::move(*c);
+  }
   Participant& p = participants_.emplace_back();
-  p.connection = std::move(*c);
+  p.connection = std::move(taken);
   p.connection->client = client_;
   p.shard = shard;
   Connection* connection = p.connection.get();

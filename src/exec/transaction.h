@@ -84,6 +84,10 @@ class Transaction {
   void ended();
   // Keeps the connections beyond the transaction (temp tables, advisory locks, cursors WITH HOLD).
   void pin(ShardId shard);
+  // A connection beside the transaction that works for its statement now: a cancel request is for
+  // it, too. Null when there is none.
+  void set_workspace(backend::Connection* c) { workspace_ = c; }
+  backend::Connection* workspace() const { return workspace_; }
   bool pinned() const { return pinned_.value != 0; }
   ShardId pinned_shard() const { return pinned_; }
   void unpin() { pinned_ = ShardId{}; }
@@ -97,6 +101,7 @@ class Transaction {
   io::Task<Result<>> apply_settings(backend::Connection& c);
   void append_begin(Participant& p);
   io::Task<Result<>> enlist(Participant& p);
+  std::unique_ptr<backend::Connection> take_idle(const catalog::Snapshot& snapshot, ShardId shard);
   io::Task<Result<std::string>> commit_two_phase();
   void clear();
 
@@ -112,6 +117,10 @@ class Transaction {
   backend::Settings settings_at_begin_;
   catalog::SnapshotPtr snapshot_;
   std::vector<Participant> participants_;
+  // Where the pool keeps this role's connections to a shard, as far as known at `buckets_epoch_`.
+  std::vector<std::pair<ShardId, backend::Pool::Bucket*>> buckets_;
+  Epoch buckets_epoch_;
+  backend::Connection* workspace_ = nullptr;
 };
 
 // The setting statements that turn `from` into `to`, joined by semicolons; empty if equal.

@@ -1,0 +1,115 @@
+// Reading and writing COPY's options.
+#include "exec/copy_format.h"
+
+#include "sql/deparse.h"
+
+namespace shoal::exec {
+namespace {
+
+using Option = sql::Copy::Option;
+
+std::vector<std::string> split_list(std::string_view value) {
+  std::vector<std::string> items;
+  while (true) {
+    const std::size_t end = value.find('\x1f');
+    items.emplace_back(value.substr(0, end));
+    if (end == std::string_view::npos) return items;
+    value.remove_prefix(end + 1);
+  }
+}
+
+std::vector<bool> listed(const Option& option, const std::vector<std::string>& columns) {
+  std::vector<bool> on(columns.size(), option.value == "*");
+  for (const std::string& name : split_list(option.value)) {
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (columns[i] == name) on[i] = true;
+  }
+  return on;
+}
+
+bool is_off(std::string value) {
+  for (char& c : value) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return value == "false" || value == "off" || value == "0";
+}
+
+bool is_list(std::string_view name) {
+  return name == "force_null" || name == "force_not_null" || name == "force_quote";
+}
+
+std::string print_option(const Option& option) {
+  if (!option.has_value) return option.name;
+  if (option.name == "format" || option.name == "header" || option.name == "freeze")
+    return fmt::format("{} {}", option.name, sql::quote_literal(option.value));
+  if (!is_list(option.name))
+    return fmt::format("{} {}", sql::quote_identifier(option.name),
+                       sql::quote_literal(option.value));
+  if (option.value == "*") return option.name + " *";
+  std::string list;
+  for (const std::string& name : split_list(option.value))
+    list += (list.empty() ? "" : ", ") + sql::quote_identifier(name);
+  return fmt::format("{} ({})", option.name, list);
+}
+
+CopyFormat::Kind kind_of(const sql::Copy& copy) {
+  for (const Option& option : copy.options) {
+    if (option.name != "format") continue;
+    if (option.value == "csv") return CopyFormat::Kind::kCsv;
+    if (option.value == "binary") return CopyFormat::Kind::kBinary;
+  }
+  return CopyFormat::Kind::kText;
+}
+
+}  // namespace
+
+Result<CopyFormat> read_copy_format(const sql::Copy& copy, const std::vector<std::string>& columns,
+                                    int server_version_num) {
+  CopyFormat out;
+  out.kind = kind_of(copy);
+  out.csv_end_marker = server_version_num < 180000;
+  out.force_null.assign(columns.size(), false);
+  out.force_not_null.assign(columns.size(), false);
+  if (out.kind == CopyFormat::Kind::kCsv) {
+    out.delimiter = ',';
+    out.null_text.clear();
+  }
+  bool escape_given = false;
+  for (const Option& option : copy.options) {
+    const char first = option.value.empty() ? '\0' : option.value[0];
+    if (option.name == "delimiter") out.delimiter = first;
+    if (option.name == "null") out.null_text = option.value;
+    if (option.name == "quote") out.quote = first;
+    if (option.name == "escape") {
+      out.escape = first;
+      escape_given = true;
+    }
+    if (option.name == "header") out.header = !option.has_value || !is_off(option.value);
+    if (option.name == "encoding") out.encoding = option.value;
+    if (option.name == "force_null") out.force_null = listed(option, columns);
+    if (option.name == "force_not_null") out.force_not_null = listed(option, columns);
+    // Under these a row that cannot be read, or is not whole, is no error: nobody knows its key.
+    if (option.name == "on_error" && option.value != "stop")
+      return refuse(Refusal::kInsertSource, "COPY with ON_ERROR over several shards");
+    if (option.name == "default")
+      return refuse(Refusal::kInsertSource, "COPY with DEFAULT over several shards");
+  }
+  if (!escape_given) out.escape = out.quote;
+  return out;
+}
+
+std::string copy_from_text(const sql::Copy& copy, std::string_view schema, std::string_view table,
+                           const std::vector<std::string>& columns, bool header) {
+  std::string list, options;
+  for (const std::string& name : columns)
+    list += (list.empty() ? "" : ", ") + sql::quote_identifier(name);
+  for (const Option& option : copy.options) {
+    if (option.name == "header" && !header) continue;
+    options += (options.empty() ? "" : ", ") + print_option(option);
+  }
+  std::string text = fmt::format("COPY {}.{} ({}) FROM STDIN", sql::quote_identifier(schema),
+                                 sql::quote_identifier(table), list);
+  if (!options.empty()) text += fmt::format(" WITH ({})", options);
+  if (copy.where) text += fmt::format(" WHERE {}", sql::deparse(*copy.where));
+  return text;
+}
+
+}  // namespace shoal::exec

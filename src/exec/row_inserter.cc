@@ -1,0 +1,83 @@
+// Building and sending the statements.
+#include "exec/row_inserter.h"
+
+#include "exec/statement.h"
+#include "sql/deparse.h"
+#include "wire/frontend.h"
+
+namespace shoal::exec {
+namespace {
+
+constexpr std::size_t kMostParameters = 32'000;  // Bind can carry 65535
+constexpr std::size_t kMostRows = 500;
+constexpr std::uint32_t kFirstUserOid = 16384;
+
+}  // namespace
+
+std::size_t RowInserter::rows_per_statement() const {
+  if (shape_.one_by_one) return 1;
+  const std::size_t columns = std::max<std::size_t>(1, shape_.columns.size());
+  return std::clamp<std::size_t>(kMostParameters / columns, 1, kMostRows);
+}
+
+std::string RowInserter::text(std::size_t rows) const {
+  std::string columns;
+  for (const std::string& name : shape_.columns)
+    columns += (columns.empty() ? "" : ", ") + sql::quote_identifier(name);
+  std::string sql = fmt::format("INSERT INTO {}.{} ({}) {} VALUES ",
+                                sql::quote_identifier(shape_.schema),
+                                sql::quote_identifier(shape_.table), columns, shape_.overriding);
+  std::size_t parameter = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    sql += r == 0 ? "(" : ", (";
+    for (std::size_t i = 0; i < shape_.columns.size(); ++i)
+      sql += fmt::format("{}${}", i == 0 ? "" : ", ", ++parameter);
+    sql += ')';
+  }
+  if (!shape_.conflict.empty()) sql += ' ' + shape_.conflict;
+  if (!shape_.returning.empty()) sql += " RETURNING " + shape_.returning;
+  return sql;
+}
+
+void RowInserter::append_batch(backend::Connection& c, std::span<const std::uint32_t> rows,
+                               bool parse) {
+  order_.emplace_back(rows.begin(), rows.end());
+  const wire::PendingResponses::Options tagged{.swallow = false,
+                                               .tag = static_cast<std::uint32_t>(order_.size())};
+  if (parse) {
+    // Types that users made have another oid on each shard: the target column tells them there.
+    std::vector<std::uint32_t> types;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      for (std::uint32_t type : rows_.types()) types.push_back(type < kFirstUserOid ? type : 0);
+    }
+    c.unnamed.clear();
+    wire::append_parse(c.out(), "", text(rows.size()), types);
+    c.pending().sent('P', tagged);
+  }
+  std::vector<wire::Value> values;
+  for (std::uint32_t row : rows) {
+    const std::vector<wire::Value> own = rows_.values(row);
+    values.insert(values.end(), own.begin(), own.end());
+  }
+  const wire::Format binary = wire::Format::kBinary;
+  wire::append_bind(c.out(), "", "", std::span(&binary, 1), values,
+                    run_.request.bound.result_formats);
+  c.pending().sent('B', tagged);
+  wire::append_execute(c.out(), "");
+  c.pending().sent('E', tagged);
+}
+
+// Batches of one size share one Parse of the unnamed statement.
+void RowInserter::send(backend::Connection& c, const std::vector<std::uint32_t>& rows) {
+  const std::size_t size = rows_per_statement();
+  std::size_t parsed = 0;
+  for (std::size_t at = 0; at < rows.size(); at += size) {
+    const std::size_t n = std::min(size, rows.size() - at);
+    append_batch(c, std::span(rows).subspan(at, n), n != parsed);
+    parsed = n;
+  }
+  append_sync(c);
+  c.send();
+}
+
+}  // namespace shoal::exec
