@@ -42,6 +42,14 @@ Plan Planner::select(const sql::Select& s) {
   if (in_.session.fanout == route::Fanout::kDeny) {
     return refused(Refusal::kFanoutDenied, "it would run on " + std::to_string(p.shards.size()) + " shards");
   }
+  if (p.gathered() && (s.limit || s.offset)) {
+    // What is left when the outermost LIMIT is applied to the merged rows.
+    route::Deriver whole(a, reader_);
+    whole.set_unlimited(a.root);
+    Property rows = whole.block(a.root);
+    if (!rows.gathered()) trace_ = whole.trace();
+    return with_flags(several_shards(s, a, rows, whole));
+  }
   return with_flags(several_shards(s, a, p, d));
 }
 

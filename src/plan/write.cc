@@ -79,14 +79,15 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
     return writes(reference_write(a, t, p.kind == Property::Kind::kEverywhere && alone, set,
                                   "reference table " + t.name));
   }
+  const std::size_t looked_at = reader_.locations.size() + reader_.params.size();
   if (t.kind == catalog::TableKind::kSharded && set != nullptr) {
     if (auto stop = check_assignments(a, t, *set)) return std::move(*stop);
   }
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
   if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
     Plan plan = forward(p.shards[0], d.sources().empty() ? p.rule : where_text(a, d));
-    if (set == nullptr || t.kind != catalog::TableKind::kSharded) set_reuse(plan, a, d);
-    else if (reader_.locations.size() + reader_.params.size() <= 1) set_reuse(plan, a, d);
+    // A constant that SET gives the key again must stay equal to the one in WHERE.
+    if (looked_at == reader_.locations.size() + reader_.params.size()) set_reuse(plan, a, d);
     return writes(std::move(plan));
   }
   if (!p.partitioned() || needs_home) {

@@ -40,6 +40,11 @@ void Binder::refuse_once(Error e) {
   if (!a_.refusal) a_.refusal = std::move(e);
 }
 
+bool Binder::any_sharded() {
+  if (!any_sharded_) any_sharded_ = a_.snapshot->any_sharded();
+  return *any_sharded_;
+}
+
 Block& Binder::new_block(Scope* parent) {
   auto b = std::make_unique<Block>();
   b->id = static_cast<int>(a_.blocks.size());

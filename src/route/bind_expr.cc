@@ -238,7 +238,6 @@ void Binder::classify(const sql::Call& c, bool& aggregate, bool& window) {
     refuse_once(refuse(Refusal::kCatalogCall, "shoal." + name + " is called inside a query"));
     return;
   }
-  const bool any_sharded = a_.snapshot->any_sharded();
   auto worst = catalog::Volatility::kImmutable;
   bool builtin = false;
   for (const catalog::Function* f : overloads) {
@@ -254,7 +253,7 @@ void Binder::classify(const sql::Call& c, bool& aggregate, bool& window) {
     }
     a_.user_code = true;
     if (f->volatility == catalog::Volatility::kImmutable) continue;
-    if (any_sharded && f->declared != "local") {
+    if (f->declared != "local" && any_sharded()) {
       refuse_once(refuse(Refusal::kUserFunction, "function " + name + " is not immutable and was "
                                                  "not declared"));
     }
@@ -265,7 +264,7 @@ void Binder::classify(const sql::Call& c, bool& aggregate, bool& window) {
   }
   if (builtin) {
     effects_->add(effects_of_builtin(name, worst));
-    if (any_sharded && describes_one_server(name)) {
+    if (describes_one_server(name) && any_sharded()) {
       refuse_once(refuse(Refusal::kShardLocalCatalog, name + "() describes one server"));
     }
   }

@@ -166,13 +166,12 @@ Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
     column.not_null = c.not_null;
     r.columns.push_back(std::move(column));
   }
-  const bool any_sharded = a_.snapshot->any_sharded();
   switch (t->kind) {
     case catalog::TableKind::kSharded: a_.sharded = true; break;
     case catalog::TableKind::kReference: a_.reference = true; break;
     case catalog::TableKind::kCatalog:
       a_.catalog = true;
-      if (any_sharded && counts_one_server(t->name)) {
+      if (counts_one_server(t->name) && any_sharded()) {
         refuse_once(refuse(Refusal::kShardLocalCatalog, t->name + " counts one server's work"));
       }
       break;

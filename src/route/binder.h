@@ -114,6 +114,7 @@ class Binder {
   Relation& relation(int id) { return *a_.relations[static_cast<std::size_t>(id)]; }
   void fail(std::string sqlstate, std::string message, int location = -1);
   void refuse_once(Error e);
+  bool any_sharded();  // asks the snapshot once
 
   struct AggregateFrame {
     int depth = 0;     // of the level on which the call stands
@@ -126,6 +127,7 @@ class Binder {
   std::vector<AggregateFrame> aggregates_;
   Effects* effects_ = nullptr;  // where the effects of an expression go
   int view_depth_ = 0;
+  std::optional<bool> any_sharded_;
 };
 
 }  // namespace shoal::route

@@ -273,6 +273,7 @@ Property Deriver::distinct(Property p, const Block& b) const {
 
 // LIMIT and OFFSET choose among all rows.
 Property Deriver::limited(Property p, const Block& b) const {
+  if (b.id == unlimited_) return p;
   if (p.gathered() || b.select == nullptr || (!b.select->limit && !b.select->offset)) return p;
   if (p.kind == Kind::kEverywhere) p.kind = Kind::kAnyOne;
   if (p.anywhere()) return p;

@@ -149,14 +149,12 @@ Property Deriver::inner(const Inner& tree, const Block& b, const Classes& classe
       continue;
     }
     parts.push_back(from_leaf(*n, b, classes));
-    restrict(parts.back(), classes);
   }
   Property cur = combine(std::move(parts), classes, b);
   for (const FromNode* n : lateral) {
     frames_.push_back({b.id, cur.anywhere() || cur.gathered() ? std::vector<Match>{} : cur.match});
     Property p = from_leaf(*n, b, classes);
     frames_.pop_back();
-    restrict(p, classes);
     // Reached by the link: for each outer row all that it needs is on that row's shard.
     if (p.singular() && p.shards[0] == here(b.id)) {
       for (Match& m : p.match) add_match(cur, std::move(m));
@@ -178,16 +176,14 @@ Property Deriver::side(const FromNode& n, const Block& b, Classes classes) {
     add_conditions(tree, classes);
     return inner(tree, b, classes);
   }
-  Property p = from_leaf(n, b, classes);
-  restrict(p, classes);
-  return p;
+  return from_leaf(n, b, classes);
 }
 
+// One leaf of an inner-join tree under the conditions that hold for the tree.
 Property Deriver::from_leaf(const FromNode& n, const Block& b, const Classes& classes) {
-  if (n.join) return outer_join(n, b, classes);
-  Property p = relation(n.relation);
+  Property p = n.join ? outer_join(n, b, classes) : relation(n.relation);
+  restrict(p, classes);
   if (a_.relation(n.relation).kind == RelationKind::kTable) {
-    restrict(p, classes);
     const bool known = std::all_of(p.shards.begin(), p.shards.end(), real);
     if (p.partitioned() && known) {
       ShardSet& shards = relation_shards_[n.relation];

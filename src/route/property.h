@@ -73,6 +73,8 @@ class Deriver {
   // The same; `classes` gets what the conditions prove.
   Property rows(const Block& b, Classes& classes);
 
+  // Derives this block as if it had no LIMIT and OFFSET: they will be applied to the merged rows.
+  void set_unlimited(int block) { unlimited_ = block; }
   // Takes the constant of this source for kValueShard, to see whether a plan can be reused.
   void set_symbolic(const KeySource& source) { symbolic_ = source; }
 
@@ -161,6 +163,7 @@ class Deriver {
   std::vector<KeySource> sources_;
   std::vector<std::string> trace_;
   int steps_ = 0;
+  int unlimited_ = -1;
 };
 
 }  // namespace shoal::route

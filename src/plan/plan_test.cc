@@ -1,0 +1,267 @@
+// Statements and their plans, as the lines that EXPLAIN (ROUTE) prints (without the blocks), one
+// case for each way that routers of this kind went wrong. {5} stands for the shard of tenant 5.
+#include <gtest/gtest.h>
+
+#include "plan/make_plan.h"
+#include "route/testing.h"
+#include "sql/parse.h"
+
+namespace shoal::plan {
+namespace {
+
+using route::test_shard_of;
+
+struct Planned {
+  std::unique_ptr<sql::Statement> statement;
+  Plan plan;
+};
+
+const catalog::Snapshot& snapshot() {
+  static const catalog::SnapshotPtr s = route::make_test_cluster();
+  return *s;
+}
+
+Plan make(const std::string& text, const route::SessionFacts& session = {},
+          std::vector<route::Parameter> params = {}) {
+  auto parsed = sql::parse(text, sql::ParseLimits{});
+  if (!parsed) {
+    Plan bad;
+    bad.node = parsed.error();
+    return bad;
+  }
+  return make_plan({parsed->front(), snapshot(), session, params, 7});
+}
+
+std::string lines(const Plan& plan) {
+  std::string out;
+  for (const std::string& line : explain_route(plan, snapshot())) {
+    if (line.compare(0, 2, "  ") == 0 || line.find("   block") != std::string::npos) continue;
+    if (line.compare(0, 6, "hint: ") == 0 || line.compare(0, 9, "message: ") == 0) continue;
+    if (!out.empty()) out += "\n";
+    out += line;
+  }
+  return out;
+}
+
+std::string expand(std::string expected) {
+  for (auto at = expected.find('{'); at != std::string::npos; at = expected.find('{')) {
+    const auto end = expected.find('}', at);
+    expected.replace(at, end - at + 1, test_shard_of(std::atoi(expected.substr(at + 1).c_str())));
+  }
+  return expected;
+}
+
+struct Case {
+  const char* name;
+  const char* sql;
+  const char* expected;  // the first lines
+};
+
+void check(const std::vector<Case>& cases, const route::SessionFacts& session = {}) {
+  for (const Case& c : cases) {
+    const std::string expected = expand(c.expected);
+    std::string got = lines(make(c.sql, session));
+    if (std::count(expected.begin(), expected.end(), '\n') < std::count(got.begin(), got.end(), '\n')) {
+      std::size_t end = 0;
+      for (auto n = std::count(expected.begin(), expected.end(), '\n') + 1; n > 0; --n) {
+        end = got.find('\n', end) + 1;
+      }
+      got.resize(end - 1);
+    }
+    EXPECT_EQ(got, expected) << c.name << ": " << c.sql;
+  }
+}
+
+TEST(Plan, one_shard) {
+  check({
+      {"by key", "SELECT * FROM orders WHERE tenant_id = 5", "route: one shard ({5})\nreason: tenant_id = 5"},
+      {"by quoted key", "SELECT * FROM orders WHERE tenant_id = '5'", "route: one shard ({5})\nreason: tenant_id = '5'"},
+      {"no table", "SELECT 1", "route: one shard (s1)\nreason: no table"},
+      {"a single table", "SELECT * FROM note", "route: one shard (s1)\nreason: tables of the home shard"},
+      {"a reference table", "SELECT * FROM ref", "route: one shard (s1)\nreason: reference tables only"},
+      {"an unknown table is home's to refuse", "SELECT * FROM nothing", "route: one shard (s1)"},
+      {"an unknown table beside a sharded one", "SELECT * FROM nothing, orders", "refused: 42P01"},
+      {"an unknown column", "SELECT nothing FROM orders", "refused: 42703"},
+      {"LIMIT on one shard", "SELECT * FROM orders WHERE tenant_id = 5 ORDER BY id LIMIT 3 OFFSET 2", "route: one shard ({5})"},
+      {"aggregates on one shard", "SELECT count(*), avg(x) FROM orders WHERE tenant_id = 5", "route: one shard ({5})"},
+      {"system columns on one shard", "SELECT ctid FROM orders WHERE tenant_id = 5", "route: one shard ({5})"},
+      {"system columns over several", "SELECT ctid FROM orders", "refused: SH0004"},
+      {"row locks on one shard", "SELECT * FROM orders WHERE tenant_id = 5 FOR UPDATE SKIP LOCKED", "route: one shard ({5})"},
+      {"row locks over several", "SELECT * FROM orders FOR UPDATE", "route: 4 shards"},
+      {"row locks over several with LIMIT", "SELECT * FROM orders LIMIT 1 FOR UPDATE", "refused: SH0005"},
+      {"row locks over several with SKIP LOCKED", "SELECT * FROM orders FOR UPDATE SKIP LOCKED", "refused: SH0005"},
+      {"SELECT INTO", "SELECT * INTO n FROM orders", "refused: SH0203"},
+  });
+}
+
+TEST(Plan, one_shard_plans_are_reused_for_other_values) {
+  const Plan literal = make("SELECT * FROM orders WHERE tenant_id = 5 AND id = 7 LIMIT 3");
+  ASSERT_TRUE(literal.reuse);
+  EXPECT_EQ(literal.reuse->literal_location, 39);
+  EXPECT_EQ(literal.reuse->param, 0);
+  EXPECT_TRUE(literal.shaping_literals.empty());
+  EXPECT_FALSE(literal.depends_on_params);
+
+  const route::Parameter five{Oid{23}, false, false, "5"};
+  const Plan param = make("SELECT * FROM orders WHERE id = $2 AND tenant_id = $1", {}, {five, five});
+  ASSERT_TRUE(param.reuse);
+  EXPECT_EQ(param.reuse->param, 1);
+  EXPECT_FALSE(param.depends_on_params);
+
+  const auto reusable = [](const char* text) { return make(text).reuse.has_value(); };
+  EXPECT_TRUE(reusable("SELECT * FROM orders o JOIN users u USING (tenant_id) WHERE u.tenant_id = 5"));
+  EXPECT_TRUE(reusable("UPDATE orders SET x = 3 WHERE tenant_id = 5"));
+  EXPECT_TRUE(reusable("DELETE FROM orders WHERE tenant_id = 5 AND id = 3"));
+  EXPECT_TRUE(reusable("INSERT INTO users (tenant_id, id) VALUES (5, 3)"));
+  // Two constants, which happen to lie on one shard.
+  EXPECT_FALSE(reusable("SELECT 1 FROM ranges a, ranges b WHERE a.z = 150 AND b.z = 160"));
+  // Right only because the constant lies on home.
+  EXPECT_FALSE(reusable("SELECT 1 FROM ranges r, note n WHERE r.z = 50"));
+  EXPECT_FALSE(reusable("SELECT 1 FROM orders WHERE tenant_id = -5"));
+  EXPECT_FALSE(reusable("SELECT 1 FROM orders WHERE tenant_id IN (5)"));
+  EXPECT_FALSE(reusable("SELECT 1 FROM orders WHERE tenant_id = NULL"));
+  EXPECT_FALSE(reusable("UPDATE orders SET tenant_id = 5 WHERE tenant_id = 5"));
+  EXPECT_FALSE(reusable("SELECT 1 FROM v_orders"));
+  EXPECT_FALSE(reusable("SELECT 1 FROM note"));
+}
+
+TEST(Plan, what_was_looked_at_shapes_the_plan) {
+  const auto shaping = [](const char* text) { return make(text).shaping_literals.size(); };
+  EXPECT_EQ(shaping("SELECT 1 FROM ranges a, ranges b WHERE a.z = 150 AND b.z = 160 AND a.x = 3"), 2U);
+  EXPECT_EQ(shaping("SELECT x FROM orders ORDER BY 1"), 1U);
+  EXPECT_EQ(shaping("SELECT x FROM orders WHERE x = 3 ORDER BY x LIMIT 5"), 2U);
+  EXPECT_EQ(shaping("SELECT x FROM orders WHERE x = 3"), 0U);
+}
+
+TEST(Plan, writes_by_key) {
+  check({
+      {"UPDATE", "UPDATE orders SET x = 1 WHERE tenant_id = 5", "route: one shard ({5})"},
+      {"UPDATE everywhere", "UPDATE orders SET x = 1", "route: 4 shards"},
+      {"UPDATE with a linked table", "UPDATE orders o SET x = u.k FROM users u WHERE u.tenant_id = o.tenant_id", "route: 4 shards"},
+      {"UPDATE with a table not linked", "UPDATE orders o SET x = u.k FROM users u WHERE u.id = o.id", "refused: SH0105"},
+      {"a left join hidden in FROM", "UPDATE orders o SET x = 1 FROM ref r LEFT JOIN users u ON u.tenant_id = r.k WHERE r.k = o.tenant_id", "refused: SH0105"},
+      {"the target's condition in another table's name", "UPDATE orders o SET x = 1 FROM users u WHERE u.tenant_id = 5", "refused: SH0105"},
+      {"UPDATE of the key", "UPDATE orders SET tenant_id = 6 WHERE tenant_id = 5", "refused: SH0101"},
+      {"UPDATE of the key to itself", "UPDATE orders SET tenant_id = tenant_id WHERE id = 5", "route: 4 shards"},
+      {"UPDATE of the key to what it is", "UPDATE orders SET tenant_id = 5, x = 2 WHERE tenant_id = 5", "route: one shard ({5})"},
+      {"now() on one shard", "UPDATE orders SET created = now() WHERE tenant_id = 5", "route: one shard ({5})"},
+      {"random() per row", "UPDATE orders SET x = random() WHERE x = 1", "route: 4 shards"},
+      {"nextval over shards", "UPDATE orders SET x = nextval('orders_id_seq')", "refused: SH0105"},
+      {"DELETE", "DELETE FROM orders WHERE tenant_id = 5 RETURNING *", "route: one shard ({5})"},
+      {"DELETE everywhere", "DELETE FROM orders WHERE x = 1", "route: 4 shards"},
+      {"DELETE with USING", "DELETE FROM orders o USING lines l WHERE l.tenant_id = o.tenant_id AND o.tenant_id = 5", "route: one shard ({5})"},
+      {"DELETE by a subquery", "DELETE FROM orders WHERE tenant_id IN (SELECT tenant_id FROM users WHERE flag)", "route: 4 shards"},
+      {"DELETE by a subquery not linked", "DELETE FROM orders WHERE id IN (SELECT id FROM users)", "refused: SH0105"},
+      {"a trigger", "UPDATE triggered SET x = 1 WHERE tenant_id = 5", "refused: SH0205"},
+      {"a single table by a sharded one", "DELETE FROM note USING orders o WHERE o.id = note.id", "refused: SH0105"},
+      {"a single table", "DELETE FROM note WHERE id = 5", "route: one shard (s1)"},
+      {"a data-modifying WITH", "WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d", "refused: SH0105"},
+      {"MERGE", "MERGE INTO orders o USING users u ON o.tenant_id = u.tenant_id WHEN MATCHED THEN DELETE", "refused: SH0106"},
+  });
+}
+
+TEST(Plan, reference_writes) {
+  check({
+      {"constants", "UPDATE ref SET x = 1 WHERE k = 2", "route: all copies\nreason: reference table ref\nshards: s1, s2, s3, s4\ncopies: the same text on each"},
+      {"DELETE", "DELETE FROM country WHERE code = 'x'", "route: all copies"},
+      {"random()", "UPDATE ref SET x = random()", "route: all copies\nreason: reference table ref\nshards: s1, s2, s3, s4\ncopies: rows of the home shard applied by \"k\""},
+      {"random() without a primary key", "UPDATE country SET name = random()::text", "refused: SH0107"},
+      {"by a sharded table", "UPDATE ref SET x = o.x FROM orders o WHERE o.id = ref.k", "refused: SH0107"},
+      {"by another reference table may match twice", "UPDATE ref SET x = 1 FROM country c WHERE c.name = 'a'", "route: all copies\nreason: reference table ref\nshards: s1, s2, s3, s4\ncopies: rows of the home shard applied by \"k\""},
+      {"INSERT", "INSERT INTO ref VALUES (1, 2, 3)", "route: all copies"},
+      {"INSERT of gathered rows", "INSERT INTO ref (k, x) SELECT tenant_id, x FROM orders", "route: row by row"},
+  });
+}
+
+TEST(Plan, inserts) {
+  check({
+      {"one row", "INSERT INTO users (tenant_id, id) VALUES (5, 1)", "route: one shard ({5})"},
+      {"without a column list", "INSERT INTO users VALUES (5, 1, 'a')", "route: one shard ({5})"},
+      {"the key quoted", "INSERT INTO users (id, tenant_id) VALUES (1, '5')", "route: one shard ({5})"},
+      {"the key as a fraction is rounded", "INSERT INTO users (id, tenant_id) VALUES (1, 4.6)", "route: one shard ({5})"},
+      {"the key NULL", "INSERT INTO users (id, tenant_id) VALUES (1, NULL)", "refused: 23502"},
+      {"the key left out", "INSERT INTO users (id) VALUES (1)", "refused: 23502"},
+      {"the key too large", "INSERT INTO users (tenant_id) VALUES (3000000000)", "refused: 22003"},
+      {"a column that does not exist", "INSERT INTO users (tenant_id, nothing) VALUES (5, 1)", "refused: 42703"},
+      {"too many values", "INSERT INTO lines VALUES (5, 1, 2, 3)", "refused: 42601"},
+      {"two rows of one shard", "INSERT INTO users (tenant_id, id) VALUES (5, 1), (5, 2) RETURNING id", "route: one shard ({5})"},
+      {"rows of two shards", "INSERT INTO ranges (z, x) VALUES (50, 1), (150, $1), (60, 3) RETURNING x",
+       "route: 2 shards\nreason: 3 rows by shard key\nshards: s1, s2\n"
+       "text on s1: INSERT INTO \"ranges\" (\"z\", \"x\") VALUES (50, 1), (60, 3) RETURNING \"x\"\n"
+       "text on s2: INSERT INTO \"ranges\" (\"z\", \"x\") VALUES (150, $1) RETURNING \"x\""},
+      {"a serial column is home's to fill", "INSERT INTO orders (tenant_id, x, created) VALUES (5, 1, NULL) RETURNING id", "route: row by row"},
+      {"a key that must be computed", "INSERT INTO users (tenant_id, id) VALUES (abs(5), 1)", "route: row by row"},
+      {"a key of unknown type", "INSERT INTO users (tenant_id, id) VALUES (2 + 3, 1)", "refused: SH0103"},
+      {"a subquery over a sharded table", "INSERT INTO users (tenant_id, id) VALUES (5, (SELECT max(id) FROM orders))", "refused: SH0103"},
+      {"pushed down", "INSERT INTO users (id, tenant_id) SELECT id, tenant_id FROM orders", "route: 4 shards\nreason: the source has the target's shard key"},
+      {"pushed down to one shard", "INSERT INTO users (id, tenant_id) SELECT id, tenant_id FROM orders WHERE tenant_id = 5", "route: one shard ({5})"},
+      {"gathered: another column feeds the key", "INSERT INTO users (tenant_id, id) SELECT x, id FROM orders", "route: row by row"},
+      {"gathered: from a single table", "INSERT INTO users (tenant_id, id) SELECT k, x FROM note", "refused: SH0103"},
+      {"into a single table", "INSERT INTO note (id, k) SELECT x, tenant_id FROM orders", "route: row by row"},
+      {"ON CONFLICT with the key", "INSERT INTO users (tenant_id, id) VALUES (5, 1) ON CONFLICT (tenant_id, id) DO UPDATE SET tenant_id = excluded.tenant_id, k = 2", "route: one shard ({5})"},
+      {"ON CONFLICT without the key", "INSERT INTO users (tenant_id, id) VALUES (5, 1) ON CONFLICT (id) DO NOTHING", "refused: SH0102"},
+      {"ON CONFLICT that moves the row", "INSERT INTO users (tenant_id, id) VALUES (5, 1) ON CONFLICT (tenant_id, id) DO UPDATE SET tenant_id = 6", "refused: SH0101"},
+      {"ON CONFLICT by constraint", "INSERT INTO users (tenant_id, id) VALUES (5, 1) ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING", "route: one shard ({5})"},
+      {"into a single table by constants", "INSERT INTO note VALUES (1, 2, 3)", "route: one shard (s1)"},
+      {"a trigger", "INSERT INTO triggered VALUES (5, 1)", "refused: SH0205"},
+  });
+}
+
+TEST(Plan, copy_and_whole_tables) {
+  check({
+      {"COPY FROM", "COPY users FROM STDIN", "route: row by row\nreason: sharded table users\nshards: s1, s2, s3, s4"},
+      {"COPY FROM without the key", "COPY users (id, name) FROM STDIN", "refused: SH0103"},
+      {"COPY FROM without a serial column", "COPY orders (tenant_id, x) FROM STDIN", "refused: SH0103"},
+      {"COPY FROM into a reference table", "COPY ref FROM STDIN", "route: all copies"},
+      {"COPY FROM into a single table", "COPY note FROM STDIN", "route: one shard (s1)"},
+      {"COPY TO", "COPY users TO STDOUT", "route: 4 shards"},
+      {"COPY of a query", "COPY (SELECT * FROM users WHERE tenant_id = 5) TO STDOUT", "route: one shard ({5})"},
+      {"COPY of a query over shards", "COPY (SELECT * FROM users) TO STDOUT", "route: 4 shards"},
+      {"COPY of an ordered query", "COPY (SELECT * FROM users ORDER BY 1) TO STDOUT", "refused: SH0001"},
+      {"COPY with a file", "COPY users TO '/tmp/x'", "refused: SH0008"},
+      {"TRUNCATE", "TRUNCATE users", "route: 4 shards"},
+      {"TRUNCATE single", "TRUNCATE note", "route: one shard (s1)"},
+      {"TRUNCATE of both kinds", "TRUNCATE note, users", "refused: SH0105"},
+      {"LOCK", "LOCK TABLE users", "route: 4 shards"},
+      {"VACUUM", "VACUUM users", "route: 4 shards"},
+      {"DO", "DO 'BEGIN END'", "refused: SH0003"},
+  });
+}
+
+TEST(Plan, a_session_bound_to_a_shard_goes_there) {
+  route::SessionFacts session;
+  session.shard = "s3";
+  check({{"anything", "SELECT ctid FROM orders", "route: one shard (s3)\nreason: shoal.shard = 's3'"}}, session);
+  session.shard = "s9";
+  check({{"nowhere", "SELECT 1", "refused: SH0501"}}, session);
+}
+
+TEST(Plan, fanout_can_be_forbidden) {
+  route::SessionFacts session;
+  session.fanout = route::Fanout::kDeny;
+  check({{"several shards", "SELECT * FROM orders", "refused: SH0006"},
+         {"a write", "DELETE FROM orders", "refused: SH0006"},
+         {"one shard", "SELECT * FROM orders WHERE tenant_id = 5", "route: one shard ({5})"}},
+        session);
+}
+
+TEST(Plan, parameters_without_types_are_asked_for) {
+  const route::Parameter untyped{Oid{0}, false, false, "5"};
+  EXPECT_TRUE(std::holds_alternative<NeedTypes>(make("SELECT * FROM orders WHERE tenant_id = $1", {}, {untyped}).node));
+  EXPECT_TRUE(std::holds_alternative<Scatter>(make("SELECT * FROM orders WHERE tenant_id = $1").node));
+}
+
+TEST(Plan, scatters) {
+  check({
+      {"concatenated", "SELECT x FROM orders WHERE x > 3", "route: 4 shards\nreason: sharded table orders\nshards: s1, s2, s3, s4\ntext: as it came\nmerge: concatenate"},
+      {"ordered", "SELECT x, id FROM orders ORDER BY id DESC, x", "route: 4 shards\nreason: sharded table orders\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"x\", \"id\" FROM \"orders\" ORDER BY \"id\" DESC, \"x\"\nmerge: merge by column 2 desc 1"},
+      {"ordered by what is not in the output", "SELECT x FROM orders ORDER BY id NULLS FIRST LIMIT 3 OFFSET 2", "route: 4 shards\nreason: sharded table orders\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"x\", \"id\" AS \"shoal_sort_1\" FROM \"orders\" ORDER BY \"id\" NULLS FIRST LIMIT 5\nmerge: merge by column 2 nulls first; skip 2; at most 3 rows; hide 1 columns"},
+      {"LIMIT alone", "SELECT x FROM orders LIMIT 3 OFFSET 2", "route: 4 shards\nreason: sharded table orders\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"x\" FROM \"orders\" LIMIT 5\nmerge: skip 2; at most 3 rows"},
+  });
+}
+
+}  // namespace
+}  // namespace shoal::plan
