@@ -104,6 +104,12 @@ class Connection {
   std::uint64_t served = 0;
   io::Clock::time_point opened_at, idle_since;
   std::string client;             // who holds it, for SHOW SERVERS
+  void* bucket = nullptr;         // the pool's own
+  // Nothing is expected for a while: gives the buffer back.
+  void rest() {
+    in_.consume(std::exchange(consumed_, 0));
+    in_.release();
+  }
 
   bool broken() const { return broken_; }
   void mark_broken() { broken_ = true; }

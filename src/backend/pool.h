@@ -32,6 +32,12 @@ class Pool {
   Pool(std::size_t share, Limits limits) : share_(share), limits_(limits) {}
   ~Pool();
 
+  // Where the connections of one shard, role and database are kept; valid as long as the pool.
+  struct Bucket;
+  Bucket* bucket(const Endpoint& endpoint, const Login& login);
+  // An idle connection without waiting, or nothing.
+  std::unique_ptr<Connection> try_take(Bucket* bucket);
+
   // A connection that is ready and idle, owned by the caller until release() or destruction.
   // Errors: SH0608 at the pool_wait limit, what Connection::open reports.
   io::Task<Result<std::unique_ptr<Connection>>> acquire(Endpoint endpoint, Login login);
@@ -48,25 +54,25 @@ class Pool {
   std::vector<const Connection*> connections() const;
 
  private:
-  struct Bucket {
-    std::vector<std::unique_ptr<Connection>> idle;
-    std::vector<const Connection*> busy;
-    std::size_t total = 0, opening = 0;
-    struct Waiter {
-      io::Event event;
-      io::Clock::time_point since;
-      bool granted = false;
-    };
-    std::list<Waiter*> waiters;
-    std::string shard_name;
-  };
-  Bucket& bucket(const Endpoint& endpoint, const Login& login);
   void wake(Bucket& bucket);
 
   std::size_t share_;
   Limits limits_;
   std::string setup_sql_;
-  std::map<PoolKey, Bucket> buckets_;
+  std::map<PoolKey, std::unique_ptr<Bucket>> buckets_;
+};
+
+struct Pool::Bucket {
+  std::vector<std::unique_ptr<Connection>> idle;
+  std::vector<const Connection*> busy;
+  std::size_t total = 0, opening = 0;
+  struct Waiter {
+    io::Event event;
+    io::Clock::time_point since;
+    bool granted = false;
+  };
+  std::list<Waiter*> waiters;
+  std::string shard_name;
 };
 
 }  // namespace shoal::backend

@@ -73,8 +73,7 @@ io::Task<Result<>> Session::extended_error(Error e) {
     }
   }
   bool told = failed_;  // the server's own error came first
-  for (const auto& [defined_at, name] : registered_)
-    if (defined_at >= tag_) statements_.erase(name);
+  undo_names(tag_);
   emit_locals(tag_);
   locals_.clear();
   deferred_.clear();
@@ -107,8 +106,7 @@ io::Task<Result<>> Session::on_parse(wire::Frame frame) {
   if (txn_.state() == exec::Transaction::State::kFailed &&
       !(statement->handling == Handling::kSession || statement->handling == Handling::kEmpty))
     co_return aborted_error();
-  statements_[name] = statement;
-  registered_.emplace_back(tag_, name);
+  change_name(name, statement);
   bool own = statement->handling == Handling::kSession ||
              statement->handling == Handling::kCommand || statement->handling == Handling::kDdl ||
              statement->handling == Handling::kEmpty;
@@ -483,7 +481,7 @@ io::Task<Result<>> Session::on_close(wire::Frame frame) {
   std::string answer;
   wire::append_close_complete(answer);
   if (close->target == Target::kStatement) {
-    statements_.erase(std::string(close->name));
+    if (statements_.contains(std::string(close->name))) change_name(std::string(close->name), nullptr);
   } else if (auto found = portals_.find(std::string(close->name)); found != portals_.end()) {
     bool on_server = found->second.on_server;
     ShardId shard = found->second.link;
@@ -512,6 +510,16 @@ io::Task<Result<>> Session::on_flush() {
   }
   if (!failed_) emit_locals(tag_ + 1);
   co_return co_await client_.flush();
+}
+
+io::Task<Result<bool>> Session::end_pipeline() {
+  Result<> settled = co_await settle_link();
+  if (!settled) {
+    Result<> told = co_await extended_error(settled.error());
+    if (!told) co_return told.error();
+  }
+  if (failed_) skip_ = true;
+  co_return !failed_;
 }
 
 io::Task<Result<>> Session::on_sync() {
@@ -550,7 +558,7 @@ io::Task<Result<>> Session::on_sync() {
   locals_.clear();
   deferred_.clear();
   pending_sets_.clear();
-  registered_.clear();
+  name_changes_.clear();
   unconfirmed_.clear();
   link_ = nullptr;
   link_executed_ = false;

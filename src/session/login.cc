@@ -106,10 +106,8 @@ io::Task<std::optional<LoggedIn>> log_in(io::StreamPtr stream, const LoginPolicy
       if (!more) co_return std::nullopt;
       continue;
     }
-    if (const auto* bad = std::get_if<wire::BadFrame>(&step)) {
-      co_await refuse_client(channel, bad->error(), deadline);
-      co_return std::nullopt;
-    }
+    // PostgreSQL says nothing either to what is no start-up packet.
+    if (std::get_if<wire::BadFrame>(&step)) co_return std::nullopt;
     auto& startup = std::get<wire::Startup>(step);
     if (std::get_if<wire::SslRequest>(&startup.packet)) {
       channel.consume(startup.size);
@@ -138,6 +136,7 @@ io::Task<std::optional<LoggedIn>> log_in(io::StreamPtr stream, const LoginPolicy
       co_return std::nullopt;
     } else {
       const auto& message = std::get<wire::StartupMessage>(startup.packet);
+      if (message.major < 3) co_return std::nullopt;  // could not read our answer
       if (message.major != 3) {
         co_await refuse_client(
             channel,

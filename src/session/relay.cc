@@ -30,6 +30,26 @@ void Session::on_server_error(const wire::Frame& frame) {
     return;
   }
   client_.out() += frame.bytes;
+  if (fields && fields->ends_session()) ended_by_server_ = true;
+}
+
+void Session::change_name(const std::string& name, StatementPtr statement) {
+  StatementPtr& at = statements_[name];
+  name_changes_.push_back({tag_, name, std::move(at)});
+  at = std::move(statement);
+  if (!at) statements_.erase(name);
+}
+
+void Session::undo_names(std::uint32_t tag) {
+  while (!name_changes_.empty() && name_changes_.back().tag >= tag) {
+    NameChange& change = name_changes_.back();
+    // A Parse of the unnamed statement that fails has destroyed the old one all the same.
+    if (change.before && !(change.tag == tag && change.name.empty()))
+      statements_[change.name] = std::move(change.before);
+    else
+      statements_.erase(change.name);
+    name_changes_.pop_back();
+  }
 }
 
 void Session::forget_unparsed(backend::Connection& c, std::uint32_t tag) {
@@ -40,9 +60,7 @@ void Session::forget_unparsed(backend::Connection& c, std::uint32_t tag) {
       c.prepared.erase(key);
   }
   unconfirmed_.clear();
-  for (const auto& [defined_at, name] : registered_)
-    if (defined_at >= tag) statements_.erase(name);
-  registered_.clear();
+  undo_names(tag);
 }
 
 // Until nothing is due on `c`. Z is not passed on: the caller sends its own. An Error means that
@@ -141,25 +159,26 @@ io::Task<Result<>> Session::relay_copy_in(backend::Connection& c) {
       case 'f':
         c.out() += frame->bytes;
         c.pending().sent(frame->type);
+        wire::append_flush(c.out());  // or the answer waits in the server for a Sync
         c.send();
         co_return Result<>();
       case 'H':
       case 'S':
         break;  // PostgreSQL ignores them during COPY
       default: {
-        // PostgreSQL: an unexpected message ends the COPY with an error.
-        wire::append_copy_fail(
-            c.out(), fmt::format("unexpected message type 0x{:02X} during COPY from stdin",
-                                 static_cast<unsigned>(static_cast<unsigned char>(frame->type))));
-        c.pending().sent('f');
+        // Any other message ends the session; the server says so itself, twice.
+        c.out() += frame->bytes;
         c.send();
-        if (frame->type == 'X') {
-          Error e = make_error("08006", "client left during COPY");
-          e.fatal = true;
-          c.close();
-          co_return e;
+        for (;;) {
+          Result<wire::Frame> said = co_await c.next();
+          if (!said) break;
+          if (said->type == 'E') client_.out() += said->bytes;
         }
-        co_return Result<>();
+        c.close();
+        (void)co_await client_.flush();
+        Error e = make_error("08006", "protocol synchronization was lost");
+        e.fatal = true;
+        co_return e;
       }
     }
   }
@@ -174,12 +193,14 @@ void Session::report_parameters(const backend::Connection& c) {
   for (const char* name : kReported) {
     auto now = c.parameters().find(name);
     if (now == c.parameters().end()) continue;
-    std::string& known = reported_[name];
-    if (known == now->second) continue;
-    if (std::string_view(name) == "application_name" && !settings_.contains("application_name"))
-      continue;
-    known = now->second;
-    wire::append_parameter_status(client_.out(), name, known);
+    // A client that gave no name has none, whatever the router calls itself on servers.
+    bool nameless = std::string_view(name) == "application_name" &&
+                    !settings_.contains("application_name");
+    const std::string& value = nameless ? std::string() : now->second;
+    auto known = reported_.find(name);
+    if (known != reported_.end() && known->second == value) continue;
+    reported_[name] = value;
+    wire::append_parameter_status(reports_, name, value);
   }
 }
 

@@ -92,9 +92,7 @@ io::Task<Result<>> Session::greet() {
   if (!c) co_return c.error();
   wire::append_auth_ok(client_.out());
   report_parameters(**c);
-  // application_name is the client's own, also when it gave none.
-  if (!reported_.contains("application_name"))
-    wire::append_parameter_status(client_.out(), "application_name", "");
+  client_.out() += std::exchange(reports_, {});
   wire::append_backend_key_data(client_.out(), identity_.pid, identity_.secret);
   txn_.release();
   ready();
@@ -116,6 +114,13 @@ io::Task<> Session::run() {
       going = make_error("57P01", "terminating connection due to administrator command");
       break;
     }
+    if (ended_by_server_) {
+      (void)co_await client_.flush();
+      Error e = make_error("08006", "the server ended the session");
+      e.fatal = true;
+      going = e;
+      break;
+    }
     Result<wire::Frame> frame = co_await client_.next();
     if (!frame) {
       going = frame.error();
@@ -125,8 +130,28 @@ io::Task<> Session::run() {
     view_.since = io::Clock::now();
     switch (frame->type) {
       case 'Q':
-        going = co_await on_query(*frame);
+      case 'F': {
+        if (skip_) break;
+        std::string bytes;
+        wire::Frame copy = *frame;
+        if (link_ || !deferred_.empty()) {
+          // Ending a pipeline may read from the client and move its buffer.
+          bytes = frame->bytes;
+          copy.bytes = bytes;
+          copy.body = copy.bytes.substr(wire::kHeaderBytes);
+          Result<bool> go_on = co_await end_pipeline();
+          if (!go_on) {
+            going = go_on.error();
+            break;
+          }
+          if (!*go_on) break;
+        }
+        if (copy.type == 'Q')
+          going = co_await on_query(copy);
+        else
+          going = co_await on_function_call(copy);
         break;
+      }
       case 'P':
       case 'B':
       case 'D':
@@ -141,14 +166,16 @@ io::Task<> Session::run() {
       case 'f':
         break;  // the rest of a COPY that a server broke off
       case 'X': {
+        // What stood before is answered, as PostgreSQL does.
+        if (!skip_ && (link_ || !deferred_.empty())) {
+          Result<> flushed = co_await on_flush();
+          if (!flushed) (void)co_await client_.flush();
+        }
         Error e = make_error("08006", "terminated");
         e.fatal = true;
         going = e;
         break;
       }
-      case 'F':
-        going = co_await on_function_call(*frame);
-        break;
       default: {
         Error e = make_error("08P01", fmt::format("invalid frontend message type {}",
                                                   static_cast<int>(frame->type)));
@@ -157,8 +184,10 @@ io::Task<> Session::run() {
       }
     }
   }
+  // What a pipeline did without Sync was never committed, and must not be.
+  if (link_ && link_executed_) link_->close();
   const Error& e = going.error();
-  if (e.sqlstate != "08006") {
+  if (e.sqlstate != "08006" && e.message != "invalid message length") {
     wire::append_error(client_.out(), e, "FATAL");
     (void)co_await client_.flush(io::Deadline::in(io::Milliseconds(5000)));
   }

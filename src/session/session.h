@@ -134,8 +134,12 @@ class Session {
   io::Task<Result<>> relay(backend::Connection& c);
   io::Task<Result<>> relay_copy_in(backend::Connection& c);
   void on_server_error(const wire::Frame& frame);
-  // Forgets what the server did not prepare and what Parse messages at or after `tag` defined.
+  // Forgets what the server did not prepare and undoes name changes of messages from `tag` on.
   void forget_unparsed(backend::Connection& c, std::uint32_t tag);
+  void undo_names(std::uint32_t tag);
+  void change_name(const std::string& name, StatementPtr statement);
+  // A Query or FunctionCall behind a pipeline without Sync; false: it is to be ignored.
+  io::Task<Result<bool>> end_pipeline();
   void report_parameters(const backend::Connection& c);
   void on_complete(std::uint32_t tag, backend::Connection& c);
   // ---- utility.cc
@@ -216,6 +220,8 @@ class Session {
   backend::Settings settings_, initial_settings_, settings_at_begin_;
   route::SessionFacts facts_, initial_facts_, facts_at_begin_;
   std::map<std::string, std::string> reported_;  // ParameterStatus as the client knows it
+  std::string reports_;                          // ParameterStatus frames for the next ready()
+  bool ended_by_server_ = false;                 // a server sent FATAL for this client's statement
   std::unordered_map<std::string, StatementPtr> statements_;  // "" is the unnamed one
   std::unordered_map<std::string, Portal> portals_;
   std::map<std::string, Cursor> cursors_;
@@ -240,8 +246,14 @@ class Session {
   std::vector<Deferred> deferred_;
   std::deque<std::pair<std::uint32_t, std::string>> locals_;
   std::vector<PendingSet> pending_sets_;
-  // Since the last Sync: names that Parse gave, and what was parsed on link_ without an answer yet.
-  std::vector<std::pair<std::uint32_t, std::string>> registered_;
+  // Since the last Sync: names that Parse and Close changed (undone behind an error), and what was
+  // parsed on link_ without an answer yet.
+  struct NameChange {
+    std::uint32_t tag;
+    std::string name;
+    StatementPtr before;  // null: the name was free
+  };
+  std::vector<NameChange> name_changes_;
   std::deque<std::string> unconfirmed_;  // keys in Connection::prepared, "" = the unnamed one
   backend::Connection* link_ = nullptr;
   ShardId link_shard_;

@@ -7,7 +7,9 @@ namespace shoal::session {
 
 void Session::ready() {
   view_.state = txn_.idle() ? "idle" : "active";
-  wire::append_ready(client_.out(), txn_.status());
+  client_.out() += reports_;
+  reports_.clear();
+  if (!ended_by_server_) wire::append_ready(client_.out(), txn_.status());
 }
 
 io::Task<Result<>> Session::on_query(wire::Frame frame) {
