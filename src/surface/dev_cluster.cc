@@ -207,8 +207,7 @@ Result<> start_router(const DevState& state, const Progress& progress) {
   std::ofstream(router_pid_file(state)) << *child << '\n';
   const auto deadline = std::chrono::steady_clock::now() + kRouterStart;
   while (!router_answers(state)) {
-    if (!is_running(*child, state.config())) {
-      wait_for(*child, command).has_value();
+    if (has_ended(*child)) {
       return make_error("58000", "the router ended at its start",
                         last_lines(router_log(state), 10));
     }

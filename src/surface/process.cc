@@ -129,6 +129,10 @@ Result<> run(const Command& command) {
   return wait_for(*child, command);
 }
 
+bool has_ended(pid_t child) {
+  return waitpid(child, nullptr, WNOHANG) != 0;
+}
+
 bool can_enter(const std::string& directory, const std::string& user) {
   const auto identity = identity_of(user);
   if (!identity) return false;

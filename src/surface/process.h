@@ -26,6 +26,8 @@ Result<pid_t> start(const Command& command);
 // Waits for a child. The error holds the last lines of `output`.
 Result<> wait_for(pid_t child, const Command& command);
 Result<> run(const Command& command);
+// True when a child of this process has ended; it is then reaped.
+bool has_ended(pid_t child);
 
 // True when `user` can enter the directory.
 bool can_enter(const std::string& directory, const std::string& user);
