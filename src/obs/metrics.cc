@@ -37,7 +37,6 @@ void append_histogram(std::string& out, std::string_view name, const Histogram& 
 
 }  // namespace
 
-
 // Values below 8 have a bucket each. Above, with the highest bit number b >= 3, the three bits
 // after it choose one of 8 buckets: group b - 2.
 std::size_t Histogram::bucket_of(std::uint64_t value) {
