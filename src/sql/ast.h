@@ -124,8 +124,8 @@ struct Expr {
                Coalesce, MinMax, RowExpr, ArrayExpr, List, SubLink, Collate, Indirection, SqlValue,
                DefaultExpr, Grouping, GroupingSet, NamedArg, CurrentOf, MultiAssign, Opaque>
       node;
-  int location = -1;  // byte offset in the text given to parse(), -1 = none; of a negative number:
-                      // where its digits begin, so that it equals Literal::position
+  int location = -1;  // byte offset in the text given to parse(), -1 = none; of a constant behind
+                      // a sign its own place, so that it equals Literal::position
 };
 
 // ---- queries ----------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class Converter {
   TypeName type_name(const PgQuery__TypeName* t);
   std::vector<SortBy> sort_list(Nodes items);
   WindowDef window(const PgQuery__WindowDef& w, bool over);
-  int number_location(int location) const;
+  int constant_location(int location) const;
 
   // parse_select.cc
   SelectPtr select(const Node* n);

@@ -60,17 +60,39 @@ std::string quote_literal(std::string_view text) {
   return out + '\'';
 }
 
-std::string deparse(const Expr& e) { return text_of(e, &Writer::expr); }
-std::string deparse(const Select& s) { return text_of(s, &Writer::select); }
-std::string deparse(const Insert& s) { return text_of(s, &Writer::insert); }
-std::string deparse(const Update& s) { return text_of(s, &Writer::update); }
-std::string deparse(const Delete& s) { return text_of(s, &Writer::remove); }
-std::string deparse(const Merge& s) { return text_of(s, &Writer::merge); }
+std::string deparse(const Expr& e) {
+  return text_of(e, &Writer::expr);
+}
+std::string deparse(const Select& s) {
+  return text_of(s, &Writer::select);
+}
+std::string deparse(const Insert& s) {
+  return text_of(s, &Writer::insert);
+}
+std::string deparse(const Update& s) {
+  return text_of(s, &Writer::update);
+}
+std::string deparse(const Delete& s) {
+  return text_of(s, &Writer::remove);
+}
+std::string deparse(const Merge& s) {
+  return text_of(s, &Writer::merge);
+}
 
-Result<std::string> deparse_checked(const Select& s) { return checked(s, &Writer::select); }
-Result<std::string> deparse_checked(const Insert& s) { return checked(s, &Writer::insert); }
-Result<std::string> deparse_checked(const Update& s) { return checked(s, &Writer::update); }
-Result<std::string> deparse_checked(const Delete& s) { return checked(s, &Writer::remove); }
-Result<std::string> deparse_checked(const Merge& s) { return checked(s, &Writer::merge); }
+Result<std::string> deparse_checked(const Select& s) {
+  return checked(s, &Writer::select);
+}
+Result<std::string> deparse_checked(const Insert& s) {
+  return checked(s, &Writer::insert);
+}
+Result<std::string> deparse_checked(const Update& s) {
+  return checked(s, &Writer::update);
+}
+Result<std::string> deparse_checked(const Delete& s) {
+  return checked(s, &Writer::remove);
+}
+Result<std::string> deparse_checked(const Merge& s) {
+  return checked(s, &Writer::merge);
+}
 
 }  // namespace shoal::sql

@@ -60,6 +60,20 @@ std::size_t skip_comment(std::string_view text, std::size_t at) {
   return text.size() + 1;  // past the end: the caller sees that it was not closed
 }
 
+std::size_t operator_run_cost(std::string_view text) {
+  std::size_t cost = 0, length = 0, comments = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (class_of(text[i]) == kOp) {
+      ++length;
+      if (text[i] == '*' && i > 0 && text[i - 1] == '/') ++comments;
+      continue;
+    }
+    cost += length * comments;
+    length = comments = 0;
+  }
+  return cost + length * comments;
+}
+
 bool Lexer::skip_blanks() {
   const std::size_t start = pos_;
   while (pos_ < text_.size()) {

@@ -35,6 +35,11 @@ struct Token {
 // when it is not closed.
 std::size_t skip_comment(std::string_view text, std::size_t at);
 
+// The parser library's scanner takes a run of operator characters as one operator, finds a
+// comment's beginning in it, and starts over behind that: "/**//**//**/" costs it the square of its
+// length. Gives that cost in characters.
+std::size_t operator_run_cost(std::string_view text);
+
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}

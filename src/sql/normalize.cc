@@ -9,7 +9,9 @@
 namespace shoal::sql {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 bool is_word(std::string_view text, std::string_view word) {
   if (text.size() != word.size()) return false;
@@ -32,10 +34,16 @@ constexpr std::string_view kQueries[] = {"select", "insert", "update", "delete",
                                          "with",   "values", "table",  "merge"};
 
 // A number in parentheses after these shapes the type, not a value.
-constexpr std::string_view kTypes[] = {
-    "char",    "varchar",           "character", "varying",        "nchar",  "bit",   "float",
-    "numeric", "decimal",           "dec",       "time",           "second", "interval",
-    "timestamp", "current_time",    "current_timestamp", "localtime", "localtimestamp", "bpchar"};
+constexpr std::string_view kTypes[] = {"char",         "varchar",
+                                       "character",    "varying",
+                                       "nchar",        "bit",
+                                       "float",        "numeric",
+                                       "decimal",      "dec",
+                                       "time",         "second",
+                                       "interval",     "timestamp",
+                                       "current_time", "current_timestamp",
+                                       "localtime",    "localtimestamp",
+                                       "bpchar"};
 
 // The grammar reads what fits int4 as one kind, what fits int8 as another, and the rest as numeric.
 // The two values that change kind when negated stay in the key.
@@ -107,8 +115,10 @@ class Normalizer {
         const std::string_view hint = hint_of(gap.substr(i, end - i));
         i = end - 1;
         if (hint.empty()) continue;
-        if (!out_.hint.empty()) out_.cacheable = false;  // two hints: the first one counts
-        else out_.hint = hint;
+        if (!out_.hint.empty())
+          out_.cacheable = false;  // two hints: the first one counts
+        else
+          out_.hint = hint;
       }
     }
   }
@@ -123,22 +133,34 @@ class Normalizer {
     const std::string_view own = lexer_.text(t);
     switch (t.kind) {
       case Token::Kind::kInteger:
-      case Token::Kind::kNumeric: number(t, own); return;
-      case Token::Kind::kString: string(t, own); return;
-      case Token::Kind::kWord: word(own); return;
+      case Token::Kind::kNumeric:
+        number(t, own);
+        return;
+      case Token::Kind::kString:
+        string(t, own);
+        return;
+      case Token::Kind::kWord:
+        word(own);
+        return;
       case Token::Kind::kQuoted:
         out_.key += own;
         state_ = state_ == kTypeNext ? kTypeName : kNone;
         return;
-      case Token::Kind::kPunct: punctuation(own); return;
+      case Token::Kind::kPunct:
+        punctuation(own);
+        return;
       case Token::Kind::kOperator:
         out_.key += own;
         if (own == "?") out_.key += '?';
         if (state_ != kTypeModifiers) state_ = kNone;
         return;
       case Token::Kind::kOdd:
-      case Token::Kind::kDollarQuote: out_.cacheable = false; [[fallthrough]];
-      default: out_.key += own; state_ = kNone;
+      case Token::Kind::kDollarQuote:
+        out_.cacheable = false;
+        [[fallthrough]];
+      default:
+        out_.key += own;
+        state_ = kNone;
     }
   }
 
@@ -169,25 +191,42 @@ class Normalizer {
   // functions need no announcement.
   void word(std::string_view own) {
     out_.key += own;
-    if (is_word(own, "as")) state_ = kTypeNext;
-    else if (state_ == kTypeName && is_word(own, "array")) state_ = kTypeName;
-    else if (state_ == kTypeNext || is_one_of(own, kTypes)) state_ = kTypeName;
-    else state_ = kNone;
+    if (is_word(own, "as"))
+      state_ = kTypeNext;
+    else if (state_ == kTypeName && is_word(own, "array"))
+      state_ = kTypeName;
+    else if (state_ == kTypeNext || is_one_of(own, kTypes))
+      state_ = kTypeName;
+    else
+      state_ = kNone;
   }
 
   void punctuation(std::string_view own) {
     out_.key += own;
     switch (own[0]) {
-      case ':': state_ = state_ == kColon ? kTypeNext : kColon; break;
-      case '.': state_ = state_ == kTypeName ? kTypeNext : kNone; break;
-      case '(': state_ = state_ == kTypeName ? kTypeModifiers : kNone; break;
-      case ')': state_ = state_ == kTypeModifiers ? kTypeName : kNone; break;
-      case '[': state_ = state_ == kTypeName ? kBounds : kNone; break;
-      case ']': state_ = state_ == kBounds ? kTypeName : kNone; break;
+      case ':':
+        state_ = state_ == kColon ? kTypeNext : kColon;
+        break;
+      case '.':
+        state_ = state_ == kTypeName ? kTypeNext : kNone;
+        break;
+      case '(':
+        state_ = state_ == kTypeName ? kTypeModifiers : kNone;
+        break;
+      case ')':
+        state_ = state_ == kTypeModifiers ? kTypeName : kNone;
+        break;
+      case '[':
+        state_ = state_ == kTypeName ? kBounds : kNone;
+        break;
+      case ']':
+        state_ = state_ == kBounds ? kTypeName : kNone;
+        break;
       case ',':
         if (state_ != kTypeModifiers) state_ = kNone;
         break;
-      default: state_ = kNone;
+      default:
+        state_ = kNone;
     }
   }
 

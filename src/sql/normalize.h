@@ -3,9 +3,9 @@
 // have the same tree except for the values of those constants: every literal is the Const of that
 // location (and of that text; with a '-' before it where the parser folded a sign into it). Kept in
 // the key, because they shape the tree or its types: the numbers of type modifiers (varchar(10),
-// numeric(10,2), float(24), int[3], CURRENT_TIMESTAMP(3)), 2147483648 and 9223372036854775808 (whose
-// type depends on a sign), E'', b'' and x'' strings, $n. What a constant means for the plan (LIMIT,
-// ORDER BY 2, interval '1 day') is for the plan cache to decide. Thread-safe, pure.
+// numeric(10,2), float(24), int[3], CURRENT_TIMESTAMP(3)), 2147483648 and 9223372036854775808
+// (whose type depends on a sign), E'', b'' and x'' strings, $n. What a constant means for the plan
+// (LIMIT, ORDER BY 2, interval '1 day') is for the plan cache to decide. Thread-safe, pure.
 #pragma once
 #include <string>
 #include <string_view>
@@ -27,8 +27,8 @@ struct Normalized {
   std::string_view hint;          // inside of a leading or trailing /* shoal: ... */ comment; of
                                   // two the first, and then not cacheable
   bool multiple = false;          // a semicolon separates statements: do not cache
-  bool cacheable = true;          // false: odd lexical shapes (U&'', N'', dollar quotes, continued or
-                                  // unterminated strings...), and what is no query
+  bool cacheable = true;  // false: odd lexical shapes (U&'', N'', dollar quotes, continued or
+                          // unterminated strings...), and what is no query
 };
 
 // Reuses `out`'s storage. Never fails: what it does not understand is not cacheable.

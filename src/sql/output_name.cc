@@ -43,7 +43,9 @@ Name figure(const Indirection& i) {
   return figure(*i.arg);
 }
 
-Name figure(const Call& c) { return c.name.empty() ? Name{} : Name{c.name.back(), 2, true}; }
+Name figure(const Call& c) {
+  return c.name.empty() ? Name{} : Name{c.name.back(), 2, true};
+}
 
 Name figure(const Operator& o) {
   return o.form == Operator::Form::kNullIf ? Name{"nullif", 2, true} : Name{};
@@ -57,10 +59,14 @@ Name figure(const Cast& c) {
 
 Name figure(const SubLink& s) {
   switch (s.kind) {
-    case SubLink::Kind::kExists: return {"exists", 2, true};
-    case SubLink::Kind::kArray: return {"array", 2, true};
-    case SubLink::Kind::kExpr: return figure_query(s.query.get());
-    default: return {};
+    case SubLink::Kind::kExists:
+      return {"exists", 2, true};
+    case SubLink::Kind::kArray:
+      return {"array", 2, true};
+    case SubLink::Kind::kExpr:
+      return figure_query(s.query.get());
+    default:
+      return {};
   }
 }
 
@@ -76,24 +82,60 @@ Name figure(const SqlValue& v) {
   return {std::move(lower), 2, true};
 }
 
-Name figure(const Collate& c) { return figure(*c.arg); }
-Name figure(const Grouping&) { return {"grouping", 2, true}; }
-Name figure(const ArrayExpr&) { return {"array", 2, true}; }
-Name figure(const RowExpr&) { return {"row", 2, true}; }
-Name figure(const Coalesce&) { return {"coalesce", 2, true}; }
-Name figure(const MinMax& m) { return {m.greatest ? "greatest" : "least", 2, true}; }
-Name figure(const Opaque&) { return {{}, 2, false}; }
-Name figure(const Const&) { return {}; }
-Name figure(const Param&) { return {}; }
-Name figure(const BoolExpr&) { return {}; }
-Name figure(const NullTest&) { return {}; }
-Name figure(const BooleanTest&) { return {}; }
-Name figure(const List&) { return {}; }
-Name figure(const DefaultExpr&) { return {}; }
-Name figure(const GroupingSet&) { return {}; }
-Name figure(const NamedArg&) { return {}; }
-Name figure(const CurrentOf&) { return {}; }
-Name figure(const MultiAssign&) { return {}; }
+Name figure(const Collate& c) {
+  return figure(*c.arg);
+}
+Name figure(const Grouping&) {
+  return {"grouping", 2, true};
+}
+Name figure(const ArrayExpr&) {
+  return {"array", 2, true};
+}
+Name figure(const RowExpr&) {
+  return {"row", 2, true};
+}
+Name figure(const Coalesce&) {
+  return {"coalesce", 2, true};
+}
+Name figure(const MinMax& m) {
+  return {m.greatest ? "greatest" : "least", 2, true};
+}
+Name figure(const Opaque&) {
+  return {{}, 2, false};
+}
+Name figure(const Const&) {
+  return {};
+}
+Name figure(const Param&) {
+  return {};
+}
+Name figure(const BoolExpr&) {
+  return {};
+}
+Name figure(const NullTest&) {
+  return {};
+}
+Name figure(const BooleanTest&) {
+  return {};
+}
+Name figure(const List&) {
+  return {};
+}
+Name figure(const DefaultExpr&) {
+  return {};
+}
+Name figure(const GroupingSet&) {
+  return {};
+}
+Name figure(const NamedArg&) {
+  return {};
+}
+Name figure(const CurrentOf&) {
+  return {};
+}
+Name figure(const MultiAssign&) {
+  return {};
+}
 
 Name figure(const Expr& e) {
   return std::visit([](const auto& n) { return figure(n); }, e.node);

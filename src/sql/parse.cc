@@ -91,6 +91,13 @@ Error syntax_error(const PgQueryError& e) {
   } else if (m.find("invalid byte sequence") != m.npos) {
     state = "22021";
   }
+  // The "at or near" part can be all of a long text.
+  constexpr std::size_t kMessageBytes = 2000;
+  if (message.size() > kMessageBytes) {
+    std::size_t end = kMessageBytes;
+    while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;
+    message = message.substr(0, end) + "...\"";
+  }
   Error out = make_error(state, std::move(message));
   out.position = e.cursorpos;
   return out;
@@ -109,6 +116,10 @@ Result<void> check_limits(std::string_view text, const ParseLimits& limits) {
   if (text.size() > limits.bytes) {
     return refuse(Refusal::kTooLong,
                   fmt::format("{} bytes, the limit is {}", text.size(), limits.bytes));
+  }
+  constexpr std::size_t kQuickRuns = 4096;  // shorter ones cost little in any case
+  if (text.size() > kQuickRuns && operator_run_cost(text) > kParseRunCost) {
+    return refuse(Refusal::kTooComplex, "comments follow one another without blanks");
   }
   // A short text can't nest deeply, and needs several pairs of parentheses to multiply.
   const auto depth = static_cast<std::size_t>(std::max(limits.depth, 1));

@@ -16,8 +16,9 @@ namespace shoal::sql {
 inline constexpr std::size_t kParseStackPerLevel = 10u << 10;
 inline constexpr std::size_t kParseStackBytes = 256u << 20;
 // Bounds of the work that a text can cause, whatever its depth: SH0602.
-inline constexpr double kParseCopiedBytes = 16e6;  // SET (a, b) = source copies the source
-inline constexpr double kParseWork = 400e6;        // bytes x depth
+inline constexpr double kParseCopiedBytes = 16e6;        // SET (a, b) = source copies the source
+inline constexpr double kParseWork = 400e6;              // bytes x depth
+inline constexpr std::size_t kParseRunCost = 50u << 20;  // see operator_run_cost() in lexer.h
 
 struct ParseLimits {
   std::size_t bytes = 4u << 20;  // longer: SH0601

@@ -128,11 +128,11 @@ ExprPtr Converter::wrapped(const Node* n) {
   }
 }
 
-// The parser gives a negated number the place of its sign; ours is the place of the digits. A
-// number that stands for a word (the YEAR of INTERVAL YEAR) keeps the place of the word.
-int Converter::number_location(int location) const {
+// The parser gives a constant behind a sign the place of the sign; ours is the constant's own.
+int Converter::constant_location(int location) const {
   if (location < 0) return location;
   std::size_t i = static_cast<std::size_t>(location);
+  if (i >= text_.size() || (text_[i] != '-' && text_[i] != '+')) return location;
   while (i < text_.size()) {
     const char c = text_[i];
     const char next = i + 1 < text_.size() ? text_[i + 1] : '\0';
@@ -140,11 +140,10 @@ int Converter::number_location(int location) const {
       while (i < text_.size() && text_[i] != '\n' && text_[i] != '\r') ++i;
     } else if (c == '/' && next == '*') {
       i = skip_comment(text_, i);
-    } else if (c == '-' || c == '(' || c == ' ' || (c >= '\t' && c <= '\r')) {
+    } else if (c == '-' || c == '+' || c == '(' || c == ' ' || (c >= '\t' && c <= '\r')) {
       ++i;
     } else {
-      const bool digit = (c >= '0' && c <= '9') || c == '.';
-      return digit ? static_cast<int>(i) : location;
+      return static_cast<int>(i);
     }
   }
   return location;
@@ -152,7 +151,7 @@ int Converter::number_location(int location) const {
 
 ExprPtr Converter::constant(const PgQuery__AConst& c) {
   Const out;
-  int location = c.location;
+  const int location = constant_location(c.location);
   if (c.isnull) return make_expr(std::move(out), location);
   switch (c.val_case) {
     case PG_QUERY__A__CONST__VAL_IVAL:
@@ -178,8 +177,6 @@ ExprPtr Converter::constant(const PgQuery__AConst& c) {
     default:
       break;
   }
-  const bool number = out.kind == Const::Kind::kInteger || out.kind == Const::Kind::kFloat;
-  if (number) location = number_location(location);
   return make_expr(std::move(out), location);
 }
 

@@ -49,15 +49,17 @@ bool equal(const std::vector<T>& a, const std::vector<T>& b) {
 template <class... T>
 bool equal(const std::variant<T...>& a, const std::variant<T...>& b) {
   if (a.index() != b.index()) return false;
-  return std::visit(
-      [&](const auto& x) { return equal(x, std::get<std::decay_t<decltype(x)>>(b)); }, a);
+  return std::visit([&](const auto& x) { return equal(x, std::get<std::decay_t<decltype(x)>>(b)); },
+                    a);
 }
 
-bool equal(const Expr& a, const Expr& b) { return equal(a.node, b.node); }
+bool equal(const Expr& a, const Expr& b) {
+  return equal(a.node, b.node);
+}
 
 bool equal(const RangeVar& a, const RangeVar& b) {
-  return a.database == b.database && a.schema == b.schema && a.name == b.name &&
-         a.only == b.only && equal(a.alias, b.alias) && a.persistence == b.persistence;
+  return a.database == b.database && a.schema == b.schema && a.name == b.name && a.only == b.only &&
+         equal(a.alias, b.alias) && a.persistence == b.persistence;
 }
 
 // EXTRACT(year FROM x) and pg_catalog.extract('year', x) are the same call.
@@ -141,8 +143,8 @@ void copy(const std::vector<T>& from, std::vector<T>& to) {
 
 template <class... T>
 void copy(const std::variant<T...>& from, std::variant<T...>& to) {
-  std::visit(
-      [&](const auto& x) { copy(x, to.template emplace<std::decay_t<decltype(x)>>()); }, from);
+  std::visit([&](const auto& x) { copy(x, to.template emplace<std::decay_t<decltype(x)>>()); },
+             from);
 }
 
 template <class T>
@@ -169,19 +171,45 @@ std::unique_ptr<T> cloned(const T& from) {
 
 }  // namespace
 
-bool same(const Expr& a, const Expr& b) { return equal(a, b); }
-bool same(const Select& a, const Select& b) { return equal(a, b); }
-bool same(const Insert& a, const Insert& b) { return equal(a, b); }
-bool same(const Update& a, const Update& b) { return equal(a, b); }
-bool same(const Delete& a, const Delete& b) { return equal(a, b); }
-bool same(const Merge& a, const Merge& b) { return equal(a, b); }
+bool same(const Expr& a, const Expr& b) {
+  return equal(a, b);
+}
+bool same(const Select& a, const Select& b) {
+  return equal(a, b);
+}
+bool same(const Insert& a, const Insert& b) {
+  return equal(a, b);
+}
+bool same(const Update& a, const Update& b) {
+  return equal(a, b);
+}
+bool same(const Delete& a, const Delete& b) {
+  return equal(a, b);
+}
+bool same(const Merge& a, const Merge& b) {
+  return equal(a, b);
+}
 
-ExprPtr clone(const Expr& e) { return cloned(e); }
-SelectPtr clone(const Select& s) { return cloned(s); }
-FromPtr clone(const FromItem& f) { return cloned(f); }
-std::unique_ptr<Insert> clone(const Insert& s) { return cloned(s); }
-std::unique_ptr<Update> clone(const Update& s) { return cloned(s); }
-std::unique_ptr<Delete> clone(const Delete& s) { return cloned(s); }
-std::unique_ptr<Merge> clone(const Merge& s) { return cloned(s); }
+ExprPtr clone(const Expr& e) {
+  return cloned(e);
+}
+SelectPtr clone(const Select& s) {
+  return cloned(s);
+}
+FromPtr clone(const FromItem& f) {
+  return cloned(f);
+}
+std::unique_ptr<Insert> clone(const Insert& s) {
+  return cloned(s);
+}
+std::unique_ptr<Update> clone(const Update& s) {
+  return cloned(s);
+}
+std::unique_ptr<Delete> clone(const Delete& s) {
+  return cloned(s);
+}
+std::unique_ptr<Merge> clone(const Merge& s) {
+  return cloned(s);
+}
 
 }  // namespace shoal::sql

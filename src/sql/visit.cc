@@ -95,7 +95,11 @@ class Tables {
       for (const Cte& c : w.ctes) scope_.push_back(c.name);
     }
     for (const Cte& c : w.ctes) {
-      std::visit([&](const auto& q) { if (q) query(*q, depth + 1); }, c.query);
+      std::visit(
+          [&](const auto& q) {
+            if (q) query(*q, depth + 1);
+          },
+          c.query);
       if (!w.recursive) scope_.push_back(c.name);
     }
   }
@@ -148,8 +152,12 @@ std::vector<const Call*> all_calls(const Statement& s) {
   return out;
 }
 
-std::vector<int> params(const Expr& e) { return params_of(e); }
-std::vector<int> params(const Select& s) { return params_of(s); }
+std::vector<int> params(const Expr& e) {
+  return params_of(e);
+}
+std::vector<int> params(const Select& s) {
+  return params_of(s);
+}
 
 std::vector<int> params(const Statement& s) {
   std::vector<int> out;
@@ -176,8 +184,10 @@ std::vector<TableUse> tables(const Select& s) {
 std::vector<TableUse> tables(const Statement& s) {
   Tables t;
   for_each_root(s, [&t](const auto& root) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(root)>, Expr>) t.expression(root, 0);
-    else t.query(root, 0);
+    if constexpr (std::is_same_v<std::decay_t<decltype(root)>, Expr>)
+      t.expression(root, 0);
+    else
+      t.query(root, 0);
   });
   statement_tables(s, t);
   return std::move(t.out);

@@ -19,8 +19,7 @@ namespace shoal::sql {
 // The kinds of node that have an identity of their own; everything between them (lists, targets,
 // windows, assignments, ...) is passed through.
 template <class T>
-concept TreeNode =
-    Maybe<T, Expr> || Maybe<T, Select> || Maybe<T, FromItem> || Maybe<T, Insert> ||
+concept TreeNode = Maybe<T, Expr> || Maybe<T, Select> || Maybe<T, FromItem> || Maybe<T, Insert> ||
     Maybe<T, Update> || Maybe<T, Delete> || Maybe<T, Merge> || Maybe<T, RangeVar>;
 
 namespace detail {
@@ -85,8 +84,7 @@ void for_each_child(Node& node, Fn&& fn) {
 
 // The same for the structs inside Expr and FromItem (Call, Join, ...) and for With, WindowDef, ...
 template <class Part, class Fn>
-  requires(!TreeNode<Part>)
-void for_each_child_of(Part& part, Fn&& fn) {
+requires(!TreeNode<Part>) void for_each_child_of(Part& part, Fn&& fn) {
   detail::visit_part(part, fn);
 }
 
@@ -102,7 +100,7 @@ void walk(Node& node, Fn&& fn) {
 // Calls fn(const Expr&) for `e` and the expressions below it in the same query block: a subquery's
 // SubLink is seen, its query is not entered. fn returns whether to go on below.
 template <class E, class Fn>
-  requires Maybe<E, Expr>
+requires Maybe<E, Expr>
 void walk_expressions(E& e, Fn&& fn) {
   if (!fn(e)) return;
   for_each_child(e, [&fn](E& child) { walk_expressions(child, fn); });
@@ -122,13 +120,20 @@ void for_each_root(const Statement& s, Fn&& fn) {
   std::visit(
       [&](const auto& n) {
         using T = std::decay_t<decltype(n)>;
-        if constexpr (detail::is_pointer<T>::value) one(n);
-        else if constexpr (std::is_same_v<T, Copy>) one(n.query), one(n.where);
-        else if constexpr (std::is_same_v<T, DeclareCursor>) one(n.query);
-        else if constexpr (std::is_same_v<T, Ddl>) one(n.query);
-        else if constexpr (std::is_same_v<T, CallProcedure>) one(n.call);
-        else if constexpr (std::is_same_v<T, Execute>) each(n.params);
-        else if constexpr (std::is_same_v<T, SetVariable>) each(n.values);
+        if constexpr (detail::is_pointer<T>::value)
+          one(n);
+        else if constexpr (std::is_same_v<T, Copy>)
+          one(n.query), one(n.where);
+        else if constexpr (std::is_same_v<T, DeclareCursor>)
+          one(n.query);
+        else if constexpr (std::is_same_v<T, Ddl>)
+          one(n.query);
+        else if constexpr (std::is_same_v<T, CallProcedure>)
+          one(n.call);
+        else if constexpr (std::is_same_v<T, Execute>)
+          each(n.params);
+        else if constexpr (std::is_same_v<T, SetVariable>)
+          each(n.values);
       },
       s.node);
   if (s.inner) for_each_root(*s.inner, fn);
@@ -156,15 +161,16 @@ int max_param(const Select& s);
 // One mention of a relation.
 struct TableUse {
   const RangeVar* table = nullptr;
-  int depth = 0;         // subqueries and CTEs around it; the arms of a set operation and the source
-                         // of an INSERT stand on the level of their statement
-  bool written = false;  // target of INSERT, UPDATE, DELETE, MERGE, SELECT INTO, COPY FROM, TRUNCATE
-  bool cte = false;      // an unqualified name that a WITH in scope defines: no table
+  int depth = 0;  // subqueries and CTEs around it; the arms of a set operation and the source
+                  // of an INSERT stand on the level of their statement
+  bool written =
+      false;         // target of INSERT, UPDATE, DELETE, MERGE, SELECT INTO, COPY FROM, TRUNCATE
+  bool cte = false;  // an unqualified name that a WITH in scope defines: no table
 };
 
 // Every relation that a statement names: FROM, targets of writes, subqueries in any clause, CTEs,
-// what for_each_root() reaches, and the tables of COPY, TRUNCATE and LOCK. Not the objects of a Ddl,
-// and not the names of FOR UPDATE OF (they name FROM items).
+// what for_each_root() reaches, and the tables of COPY, TRUNCATE and LOCK. Not the objects of a
+// Ddl, and not the names of FOR UPDATE OF (they name FROM items).
 std::vector<TableUse> tables(const Statement& s);
 std::vector<TableUse> tables(const Select& s);
 

@@ -32,8 +32,8 @@ void Writer::assignments(const std::vector<Assignment>& items) {
   };
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i > 0) put(", ");
-    const MultiAssign* multi = items[i].value ? std::get_if<MultiAssign>(&items[i].value->node)
-                                              : nullptr;
+    const MultiAssign* multi =
+        items[i].value ? std::get_if<MultiAssign>(&items[i].value->node) : nullptr;
     if (multi == nullptr) {
       target(items[i]);
       put(" = ");
@@ -137,8 +137,12 @@ void Writer::merge_when(const MergeWhen& w) {
   }
   put(" THEN ");
   switch (w.action) {
-    case MergeWhen::Action::kNothing: put("DO NOTHING"); break;
-    case MergeWhen::Action::kDelete: put("DELETE"); break;
+    case MergeWhen::Action::kNothing:
+      put("DO NOTHING");
+      break;
+    case MergeWhen::Action::kDelete:
+      put("DELETE");
+      break;
     case MergeWhen::Action::kUpdate:
       put("UPDATE SET ");
       assignments(w.set);

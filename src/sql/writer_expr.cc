@@ -65,13 +65,21 @@ void Writer::type(const TypeName& t) {
 
 void Writer::node(const Const& c) {
   switch (c.kind) {
-    case Const::Kind::kNull: put("NULL"); break;
-    case Const::Kind::kBool: put(c.text == "t" ? "TRUE" : "FALSE"); break;
-    case Const::Kind::kString: put(quote_literal(c.text)); break;
+    case Const::Kind::kNull:
+      put("NULL");
+      break;
+    case Const::Kind::kBool:
+      put(c.text == "t" ? "TRUE" : "FALSE");
+      break;
+    case Const::Kind::kString:
+      put(quote_literal(c.text));
+      break;
     case Const::Kind::kInteger:
     case Const::Kind::kFloat:
-      if (!c.text.empty() && c.text[0] == '-') put("(" + c.text + ")");
-      else put(c.text);
+      if (!c.text.empty() && c.text[0] == '-')
+        put("(" + c.text + ")");
+      else
+        put(c.text);
       break;
     case Const::Kind::kBit:
       put(c.text.substr(0, 1));
@@ -80,7 +88,9 @@ void Writer::node(const Const& c) {
   }
 }
 
-void Writer::node(const Param& p) { put("$" + std::to_string(p.number)); }
+void Writer::node(const Param& p) {
+  put("$" + std::to_string(p.number));
+}
 
 void Writer::node(const ColumnRef& c) {
   names(c.fields, ".");
@@ -118,8 +128,10 @@ void Writer::node(const Call& c) {
   }
   if (c.over) {
     put(" OVER ");
-    if (c.over->by_name_only) name(c.over->name);
-    else window(*c.over);
+    if (c.over->by_name_only)
+      name(c.over->name);
+    else
+      window(*c.over);
   }
 }
 
@@ -193,24 +205,49 @@ void Writer::node(const Operator& o) {
       expr(*o.right);
       put(")");
       break;
-    case F::kDistinct: infix(" IS DISTINCT FROM "); break;
-    case F::kNotDistinct: infix(" IS NOT DISTINCT FROM "); break;
-    case F::kIn: infix(" IN "); break;
-    case F::kNotIn: infix(" NOT IN "); break;
-    case F::kLike: infix(" LIKE "); break;
-    case F::kNotLike: infix(" NOT LIKE "); break;
-    case F::kILike: infix(" ILIKE "); break;
-    case F::kNotILike: infix(" NOT ILIKE "); break;
+    case F::kDistinct:
+      infix(" IS DISTINCT FROM ");
+      break;
+    case F::kNotDistinct:
+      infix(" IS NOT DISTINCT FROM ");
+      break;
+    case F::kIn:
+      infix(" IN ");
+      break;
+    case F::kNotIn:
+      infix(" NOT IN ");
+      break;
+    case F::kLike:
+      infix(" LIKE ");
+      break;
+    case F::kNotLike:
+      infix(" NOT LIKE ");
+      break;
+    case F::kILike:
+      infix(" ILIKE ");
+      break;
+    case F::kNotILike:
+      infix(" NOT ILIKE ");
+      break;
     case F::kSimilar:
     case F::kNotSimilar:
       put(o.form == F::kSimilar ? " SIMILAR TO " : " NOT SIMILAR TO ");
       similar_pattern(o);
       break;
-    case F::kBetween: between(" BETWEEN "); break;
-    case F::kNotBetween: between(" NOT BETWEEN "); break;
-    case F::kBetweenSym: between(" BETWEEN SYMMETRIC "); break;
-    case F::kNotBetweenSym: between(" NOT BETWEEN SYMMETRIC "); break;
-    case F::kNullIf: break;
+    case F::kBetween:
+      between(" BETWEEN ");
+      break;
+    case F::kNotBetween:
+      between(" NOT BETWEEN ");
+      break;
+    case F::kBetweenSym:
+      between(" BETWEEN SYMMETRIC ");
+      break;
+    case F::kNotBetweenSym:
+      between(" NOT BETWEEN SYMMETRIC ");
+      break;
+    case F::kNullIf:
+      break;
   }
   put(")");
 }
@@ -302,12 +339,18 @@ void Writer::subquery(const Select* s) {
 
 void Writer::node(const SubLink& s) {
   switch (s.kind) {
-    case SubLink::Kind::kExists: put("EXISTS "); return subquery(s.query.get());
-    case SubLink::Kind::kArray: put("ARRAY"); return subquery(s.query.get());
+    case SubLink::Kind::kExists:
+      put("EXISTS ");
+      return subquery(s.query.get());
+    case SubLink::Kind::kArray:
+      put("ARRAY");
+      return subquery(s.query.get());
     case SubLink::Kind::kExpr:
-    case SubLink::Kind::kMulti: return subquery(s.query.get());
+    case SubLink::Kind::kMulti:
+      return subquery(s.query.get());
     case SubLink::Kind::kAny:
-    case SubLink::Kind::kAll: break;
+    case SubLink::Kind::kAll:
+      break;
   }
   put("(");
   if (s.test) expr(*s.test);
@@ -368,11 +411,19 @@ void Writer::node(const Grouping& g) {
 
 void Writer::node(const GroupingSet& g) {
   switch (g.kind) {
-    case GroupingSet::Kind::kRollup: put("ROLLUP ("); break;
-    case GroupingSet::Kind::kCube: put("CUBE ("); break;
-    case GroupingSet::Kind::kSets: put("GROUPING SETS ("); break;
+    case GroupingSet::Kind::kRollup:
+      put("ROLLUP (");
+      break;
+    case GroupingSet::Kind::kCube:
+      put("CUBE (");
+      break;
+    case GroupingSet::Kind::kSets:
+      put("GROUPING SETS (");
+      break;
     case GroupingSet::Kind::kEmpty:
-    case GroupingSet::Kind::kSimple: put("("); break;
+    case GroupingSet::Kind::kSimple:
+      put("(");
+      break;
   }
   exprs(g.content);
   put(")");
@@ -390,15 +441,22 @@ void Writer::node(const CurrentOf& c) {
 }
 
 // Only assignments() knows how to write the columns; anywhere else there is no text.
-void Writer::node(const MultiAssign&) { no_text("multiple assignment"); }
+void Writer::node(const MultiAssign&) {
+  no_text("multiple assignment");
+}
 
 void Writer::sort_list(const std::vector<SortBy>& items) {
   list(items, [this](const SortBy& s) {
     expr(*s.expr);
     switch (s.order) {
-      case SortBy::Order::kDefault: break;
-      case SortBy::Order::kAsc: put(" ASC"); break;
-      case SortBy::Order::kDesc: put(" DESC"); break;
+      case SortBy::Order::kDefault:
+        break;
+      case SortBy::Order::kAsc:
+        put(" ASC");
+        break;
+      case SortBy::Order::kDesc:
+        put(" DESC");
+        break;
       case SortBy::Order::kUsing:
         put(" USING ");
         operator_name(s.using_op);

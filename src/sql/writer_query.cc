@@ -5,9 +5,12 @@ namespace shoal::sql {
 
 void Writer::select(const Select& s) {
   with(s.with);
-  if (s.op != Select::SetOp::kNone) set_operation(s);
-  else if (!s.values.empty()) values(s);
-  else block(s);
+  if (s.op != Select::SetOp::kNone)
+    set_operation(s);
+  else if (!s.values.empty())
+    values(s);
+  else
+    block(s);
   tail(s);
 }
 
@@ -15,10 +18,17 @@ void Writer::set_operation(const Select& s) {
   const auto arm = [this](const SelectPtr& query) { subquery(query.get()); };
   arm(s.left);
   switch (s.op) {
-    case Select::SetOp::kUnion: put(" UNION "); break;
-    case Select::SetOp::kIntersect: put(" INTERSECT "); break;
-    case Select::SetOp::kExcept: put(" EXCEPT "); break;
-    case Select::SetOp::kNone: break;
+    case Select::SetOp::kUnion:
+      put(" UNION ");
+      break;
+    case Select::SetOp::kIntersect:
+      put(" INTERSECT ");
+      break;
+    case Select::SetOp::kExcept:
+      put(" EXCEPT ");
+      break;
+    case Select::SetOp::kNone:
+      break;
   }
   if (s.all) put("ALL ");
   arm(s.right);
@@ -101,10 +111,18 @@ void Writer::tail(const Select& s) {
 
 void Writer::locking(const Locking& l) {
   switch (l.strength) {
-    case Locking::Strength::kKeyShare: put(" FOR KEY SHARE"); break;
-    case Locking::Strength::kShare: put(" FOR SHARE"); break;
-    case Locking::Strength::kNoKeyUpdate: put(" FOR NO KEY UPDATE"); break;
-    case Locking::Strength::kUpdate: put(" FOR UPDATE"); break;
+    case Locking::Strength::kKeyShare:
+      put(" FOR KEY SHARE");
+      break;
+    case Locking::Strength::kShare:
+      put(" FOR SHARE");
+      break;
+    case Locking::Strength::kNoKeyUpdate:
+      put(" FOR NO KEY UPDATE");
+      break;
+    case Locking::Strength::kUpdate:
+      put(" FOR UPDATE");
+      break;
   }
   if (!l.of.empty()) {
     put(" OF ");
@@ -234,11 +252,21 @@ void Writer::node(const Join& j) {
   from(*j.left);
   if (j.natural) put(" NATURAL");
   switch (j.kind) {
-    case Join::Kind::kCross: put(" CROSS JOIN "); break;
-    case Join::Kind::kInner: put(" JOIN "); break;
-    case Join::Kind::kLeft: put(" LEFT JOIN "); break;
-    case Join::Kind::kRight: put(" RIGHT JOIN "); break;
-    case Join::Kind::kFull: put(" FULL JOIN "); break;
+    case Join::Kind::kCross:
+      put(" CROSS JOIN ");
+      break;
+    case Join::Kind::kInner:
+      put(" JOIN ");
+      break;
+    case Join::Kind::kLeft:
+      put(" LEFT JOIN ");
+      break;
+    case Join::Kind::kRight:
+      put(" RIGHT JOIN ");
+      break;
+    case Join::Kind::kFull:
+      put(" FULL JOIN ");
+      break;
   }
   from(*j.right);
   if (!j.using_columns.empty()) {
