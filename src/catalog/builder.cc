@@ -87,6 +87,7 @@ struct SnapshotBuilder::State {
   void type(Row row);
   void function(Row row);
   void collation(Row row);
+  void table_rule(Row row);
 
   Result<> take_over_builtins();
   Result<> place_keyspaces();
@@ -117,6 +118,7 @@ void SnapshotBuilder::State::shard(Row row) {
   s.options = str(row, 5);
   s.home = flag(row, 6);
   s.active = flag(row, 7);
+  s.server = str(row, 8);
   if (s.home) out->home = s.id;
   out->shards.push_back(std::move(s));
 }
@@ -240,6 +242,19 @@ void SnapshotBuilder::State::collation(Row row) {
   out->collations.emplace(c.oid, std::move(c));
 }
 
+void SnapshotBuilder::State::table_rule(Row row) {
+  TableRule r;
+  r.id = number<std::int32_t>(row, 0);
+  r.column = str(row, 1);
+  r.schema = str(row, 2);
+  r.pattern = str(row, 3);
+  r.kind = text(row, 4) == "sharded"     ? TableKind::kSharded
+           : text(row, 4) == "reference" ? TableKind::kReference
+                                         : TableKind::kSingle;
+  r.keyspace = str(row, 5);
+  out->table_rules.push_back(std::move(r));
+}
+
 Result<> SnapshotBuilder::State::take_over_builtins() {
   if (!previous) return {};
   if (previous->server_version_num != out->server_version_num) {
@@ -335,7 +350,8 @@ SnapshotBuilder::SnapshotBuilder(SnapshotPtr previous) : state_(std::make_shared
 Result<> SnapshotBuilder::add_row(std::size_t query,
                                   std::span<const std::optional<std::string_view>> row) {
   State& s = *state_;
-  static constexpr std::size_t kColumns[] = {8, 8, 5, 4, 3, 6, 1, 10, 12, 7, 7, 13, 6, 10, 12, 7, 13, 6};
+  static constexpr std::size_t kColumns[] = {8,  9, 5, 4,  3,  6, 1,  10, 12, 7,
+                                             7, 13, 6, 6, 10, 12, 7, 13, 6};
   if (query >= std::size(kColumns) || row.size() != kColumns[query]) {
     return inconsistent(fmt::format("query {} gave {} columns", query, row.size()));
   }
@@ -363,6 +379,7 @@ Result<> SnapshotBuilder::add_row(std::size_t query,
     case kQueryBuiltinTypes: s.type(row); break;
     case kQueryFunctions:
     case kQueryBuiltinFunctions: s.function(row); break;
+    case kQueryTableRules: s.table_rule(row); break;
     default: s.collation(row); break;
   }
   return {};

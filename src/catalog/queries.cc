@@ -17,7 +17,7 @@ FROM shoal.cluster c, pg_catalog.pg_database d, LATERAL pg_catalog.to_jsonb(d) j
 WHERE d.datname = pg_catalog.current_database())";
 
 constexpr std::string_view kShards = R"(
-SELECT id, name, host, port, dbname, options, home, active FROM shoal.shard ORDER BY name)";
+SELECT id, name, host, port, dbname, options, home, active, system_identifier FROM shoal.shard ORDER BY name)";
 
 constexpr std::string_view kKeyspaces = R"(
 SELECT id, name, function, params, pg_catalog.array_to_string(key_types, ',') FROM shoal.keyspace
@@ -134,10 +134,14 @@ constexpr std::string_view kBuiltinFunctions = SHOAL_FUNCTIONS("NULL") "p.oid < 
 constexpr std::string_view kCollations = SHOAL_COLLATIONS "c.oid >= 16384";
 constexpr std::string_view kBuiltinCollations = SHOAL_COLLATIONS "c.oid < 16384";
 
+constexpr std::string_view kTableRules = R"(
+SELECT id, column_name, schema_name, table_pattern, kind, keyspace FROM shoal.table_rules
+ORDER BY id)";
+
 constexpr std::array<std::string_view, kQueryCount> kQueries{
     kCluster,        kShards,         kKeyspaces,    kSlotRanges,       kPins,     kPlaced,
     kSchemas,        kClasses,        kColumns,      kIndexes,          kTypes,    kFunctions,
-    kCollations,     kBuiltinClasses, kBuiltinColumns, kBuiltinTypes,   kBuiltinFunctions,
+    kCollations,     kTableRules,     kBuiltinClasses, kBuiltinColumns, kBuiltinTypes,   kBuiltinFunctions,
     kBuiltinCollations};
 
 }  // namespace

@@ -19,6 +19,7 @@ enum QueryIndex : std::size_t {
   kQueryTypes,
   kQueryFunctions,
   kQueryCollations,
+  kQueryTableRules,
   kQueryBuiltinClasses,
   kQueryBuiltinColumns,
   kQueryBuiltinTypes,

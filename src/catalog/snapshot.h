@@ -20,6 +20,7 @@ struct Shard {
   ShardId id;
   std::string name;
   std::string host, port, dbname, options;  // libpq keywords of its DSN; options = the rest
+  std::string server;  // system identifier: the same for databases of one PostgreSQL server
   bool home = false;
   bool active = true;  // false: known, but not visible to statements yet
 };
@@ -114,6 +115,15 @@ struct Collation {
   std::string version;       // as the server reports, empty if none
 };
 
+// What becomes of a new table (shoal.table_rule): the first rule that fits it.
+struct TableRule {
+  std::int32_t id = 0;
+  std::string column, schema;  // empty: any
+  std::string pattern = "%";   // LIKE, of the table's name
+  TableKind kind = TableKind::kSingle;
+  std::string keyspace;        // empty: the default one
+};
+
 class Snapshot {
  public:
   Epoch epoch;
@@ -121,6 +131,7 @@ class Snapshot {
   ShardId home;
   std::vector<Shard> shards;  // active ones first, by name
   std::vector<Keyspace> keyspaces;
+  std::vector<TableRule> table_rules;  // by id
   Collation database_collation;  // what collation "default" means on home
   std::string server_encoding = "UTF8";
   int server_version_num = 150000;

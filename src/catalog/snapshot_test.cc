@@ -97,7 +97,7 @@ TEST(Builder, takes_builtins_from_an_earlier_snapshot_of_the_same_version) {
   SnapshotBuilder builder(before);
   ASSERT_TRUE(builder.add_row(
       kQueryCluster, TestRow{"test", "6", "150020", "UTF8", "C.UTF-8", "c", "", ""}));
-  ASSERT_TRUE(builder.add_row(kQueryShards, TestRow{"1", "s1", "h1", "5432", "a", "", "t", "t"}));
+  ASSERT_TRUE(builder.add_row(kQueryShards, TestRow{"1", "s1", "h1", "5432", "a", "", "t", "t", "7"}));
   const SnapshotPtr s = builder.finish().value();
   EXPECT_EQ(s->epoch, Epoch(6));
   EXPECT_EQ(s->resolve_functions({}, {"lower"}).size(), 2u);

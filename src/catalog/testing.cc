@@ -12,9 +12,9 @@ const std::vector<Entry>& entries() {
   static constexpr std::nullopt_t N = std::nullopt;
   static const std::vector<Entry> rows{
       {kQueryCluster, {"test", "5", "150020", "UTF8", "C.UTF-8", "c", "", ""}},
-      {kQueryShards, {"3", "a_resting", "h3", "5432", "app", "", "f", "f"}},
-      {kQueryShards, {"1", "s1", "h1", "5432", "app", "", "t", "t"}},
-      {kQueryShards, {"2", "s2", "h2", "5432", "app", "sslmode=require", "f", "t"}},
+      {kQueryShards, {"3", "a_resting", "h3", "5432", "app", "", "f", "f", "7"}},
+      {kQueryShards, {"1", "s1", "h1", "5432", "app", "", "t", "t", "7"}},
+      {kQueryShards, {"2", "s2", "h2", "5432", "app", "sslmode=require", "f", "t", "7"}},
       {kQueryKeyspaces, {"1", "ints", "postgres", "{\"slots\": 4096}", "int8"}},
       {kQuerySlotRanges, {"1", "0", "2047", "1"}},
       {kQuerySlotRanges, {"1", "2048", "4095", "2"}},
