@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Side-by-side benchmarks: direct, a bare byte copier, PgBouncer and Shoal, taking turns in one run.
+"""Side-by-side benchmarks: direct, a bare byte copier, PgBouncer and Shoal take turns in one run.
 
-    bench/run.py [--quick] [--clients 32] [--only direct,copier,pgbouncer,shoal-1,shoal-4] [--no-copy]
+    bench/run.py [--quick] [--clients 32] [--only direct,copier,pgbouncer,shoal-1,shoal-4]
+                 [--modes simple,extended,prepared] [--seconds N] [--rounds N] [--no-copy]
 
 Absolute numbers mean nothing beyond one run on one machine; only ratios do. Prints JSON lines:
     bench                 select_only (pgbench, one row by primary key) or copy (rows per second)
@@ -9,7 +10,7 @@ Absolute numbers mean nothing beyond one run on one machine; only ratios do. Pri
     via                   the way to the server; shoal-N is one router before N shards
     clients, tps          tps is the median over the rounds
     p50_ms, p99_ms        latencies of a sample of the transactions
-    proxy_cpu_us_per_tx   user and system time of the proxy process over transactions (null: no proxy)
+    proxy_cpu_us_per_tx   user and system time of the proxy process over transactions
     tps_vs_pgbouncer, cpu_vs_pgbouncer, tps_vs_direct   ratios of medians
 Transaction pooling for PgBouncer, session pooling for prepared (its 1.18 has no other way).
 """
@@ -37,13 +38,22 @@ PROJECT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "tests"))
 
 from support.cluster import Cluster  # noqa: E402
-from support.postgres import Server, as_server_user, bin_dir, free_port, temporary_folder  # noqa: E402
+from support.postgres import (
+    Server,
+    as_server_user,
+    bin_dir,
+    free_port,
+    temporary_folder,
+)  # noqa: E402
 
 MODES = ("simple", "extended", "prepared")
 VIAS = ("direct", "copier", "pgbouncer", "shoal-1", "shoal-4")
 SCALE = 5
 ROWS_PER_SCALE = 100_000
-SCRIPT = "\\set aid random(1, 100000 * :scale)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
+SCRIPT = (
+    "\\set aid random(1, 100000 * :scale)\nSELECT abalance FROM pgbench_accounts WHERE aid ="
+    " :aid;\n"
+)
 TABLES = [
     "CREATE TABLE pgbench_branches (bid int PRIMARY KEY, bbalance int, filler char(88))",
     "CREATE TABLE pgbench_tellers (tid int PRIMARY KEY, bid int, tbalance int, filler char(84))",
@@ -55,8 +65,13 @@ PLACEMENT = [
     "SELECT create_distributed_table('pgbench_accounts', 'aid')",
 ]
 # One server with the settings of `shoal dev up`, so that both sides store alike.
-SERVER_SETTINGS = {"max_connections": "300", "full_page_writes": "on", "synchronous_commit": "on",
-                   "max_wal_size": "512MB", "autovacuum": "on"}
+SERVER_SETTINGS = {
+    "max_connections": "300",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "max_wal_size": "512MB",
+    "autovacuum": "on",
+}
 
 
 @dataclasses.dataclass
@@ -95,8 +110,13 @@ def wait_for_port(port: int, process: subprocess.Popen, timeout_s: float = 10) -
 
 @contextlib.contextmanager
 def program(command: list, **options):
-    process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    process = subprocess.Popen(
+        [str(c) for c in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **options,
+    )
     try:
         yield process
     finally:
@@ -126,18 +146,24 @@ def pgbouncer(server_port: int, clients: int):
             for pooling in ("transaction", "session"):
                 ports[pooling] = free_port()
                 (folder / f"{pooling}.ini").write_text(
-                    f"[databases]\napp = host=127.0.0.1 port={server_port} dbname=app user=app\n"
-                    f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {ports[pooling]}\n"
-                    f"unix_socket_dir =\nauth_type = any\npool_mode = {pooling}\n"
-                    f"default_pool_size = {clients}\nmax_client_conn = 1000\nlog_connections = 0\n"
-                    f"log_disconnections = 0\nignore_startup_parameters = extra_float_digits,options\n")
+                    f"[databases]\napp = host=127.0.0.1 port={server_port} dbname=app"
+                    " user=app\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port ="
+                    f" {ports[pooling]}\nunix_socket_dir =\nauth_type = any\npool_mode ="
+                    f" {pooling}\ndefault_pool_size = {clients}\nmax_client_conn ="
+                    " 1000\nlog_connections = 0\nlog_disconnections = 0\nignore_startup_parameters"
+                    " = extra_float_digits,options\n"
+                )
                 process = stack.enter_context(
-                    program([executable, "-q", folder / f"{pooling}.ini"], **as_server_user()))
+                    program([executable, "-q", folder / f"{pooling}.ini"], **as_server_user())
+                )
                 wait_for_port(ports[pooling], process)
                 pids[pooling] = process.pid
             choose = {"prepared": "session"}
-            yield Way("pgbouncer", {m: ports[choose.get(m, "transaction")] for m in (*MODES, "copy")},
-                      {m: pids[choose.get(m, "transaction")] for m in (*MODES, "copy")})
+            yield Way(
+                "pgbouncer",
+                {m: ports[choose.get(m, "transaction")] for m in (*MODES, "copy")},
+                {m: pids[choose.get(m, "transaction")] for m in (*MODES, "copy")},
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -157,7 +183,11 @@ def fill(dsn: str, sharded: bool) -> None:
         for statement in TABLES + (PLACEMENT if sharded else []):
             connection.execute(statement)
         with connection.cursor() as cursor:
-            for table, count in (("branches", SCALE), ("tellers", SCALE * 10), ("accounts", SCALE * ROWS_PER_SCALE)):
+            for table, count in (
+                ("branches", SCALE),
+                ("tellers", SCALE * 10),
+                ("accounts", SCALE * ROWS_PER_SCALE),
+            ):
                 with cursor.copy(f"COPY pgbench_{table} FROM STDIN") as copy:
                     for first in range(1, count + 1, 10_000):
                         rows = range(first, min(first + 10_000, count + 1))
@@ -183,9 +213,33 @@ class Run:
 def select_only(way: Way, mode: str, clients: int, seconds: int, folder: pathlib.Path) -> Run:
     for old in folder.glob("log.*"):
         old.unlink()
-    command = [bin_dir() / "pgbench", "-n", "-M", mode, "-c", clients, "-j", 2, "-T", seconds,
-               "-f", folder / "select.sql", "-D", f"scale={SCALE}", "--log", "--log-prefix", folder / "log",
-               "--sampling-rate=0.1", "-h", "127.0.0.1", "-p", way.port[mode], "-U", "app", "app"]
+    command = [
+        bin_dir() / "pgbench",
+        "-n",
+        "-M",
+        mode,
+        "-c",
+        clients,
+        "-j",
+        2,
+        "-T",
+        seconds,
+        "-f",
+        folder / "select.sql",
+        "-D",
+        f"scale={SCALE}",
+        "--log",
+        "--log-prefix",
+        folder / "log",
+        "--sampling-rate=0.1",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        way.port[mode],
+        "-U",
+        "app",
+        "app",
+    ]
     before = cpu_seconds(way.pids[mode]) if way.pids else 0.0
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
     used = cpu_seconds(way.pids[mode]) - before if way.pids else None
@@ -194,8 +248,11 @@ def select_only(way: Way, mode: str, clients: int, seconds: int, folder: pathlib
     failed = re.search(r"failed transactions: (\d+)", done.stdout)
     if done.returncode or not tps or (failed and failed.group(1) != "0"):
         raise RuntimeError(f"{way.name} {mode}: {done.stdout}{done.stderr}"[:2000])
-    latencies = sorted(int(line.split()[2]) for log in folder.glob("log.*")
-                       for line in log.read_text().splitlines())
+    latencies = sorted(
+        int(line.split()[2])
+        for log in folder.glob("log.*")
+        for line in log.read_text().splitlines()
+    )
     at = lambda share: latencies[min(len(latencies) - 1, int(len(latencies) * share))] / 1000
     return Run(float(tps.group(1)), at(0.5), at(0.99), used and used * 1e6 / int(count.group(1)))
 
@@ -214,12 +271,24 @@ def print_select_only(results: dict[tuple[str, str], list[Run]], clients: int) -
     for (mode, via), runs in results.items():
         tps, cpu = median(runs, "tps"), median(runs, "cpu_us")
         bouncer, direct = results.get((mode, "pgbouncer"), []), results.get((mode, "direct"), [])
-        print(json.dumps({
-            "bench": "select_only", "mode": mode, "via": via, "clients": clients, "tps": round(tps),
-            "p50_ms": rounded(median(runs, "p50_ms"), 3), "p99_ms": rounded(median(runs, "p99_ms"), 3),
-            "proxy_cpu_us_per_tx": rounded(cpu, 2), "tps_vs_pgbouncer": ratio(tps, median(bouncer, "tps")),
-            "cpu_vs_pgbouncer": ratio(cpu, median(bouncer, "cpu_us")),
-            "tps_vs_direct": ratio(tps, median(direct, "tps"))}), flush=True)
+        print(
+            json.dumps(
+                {
+                    "bench": "select_only",
+                    "mode": mode,
+                    "via": via,
+                    "clients": clients,
+                    "tps": round(tps),
+                    "p50_ms": rounded(median(runs, "p50_ms"), 3),
+                    "p99_ms": rounded(median(runs, "p99_ms"), 3),
+                    "proxy_cpu_us_per_tx": rounded(cpu, 2),
+                    "tps_vs_pgbouncer": ratio(tps, median(bouncer, "tps")),
+                    "cpu_vs_pgbouncer": ratio(cpu, median(bouncer, "cpu_us")),
+                    "tps_vs_direct": ratio(tps, median(direct, "tps")),
+                }
+            ),
+            flush=True,
+        )
 
 
 def copy_rows(way: Way, blocks: list[bytes], rows: int, sharded: bool) -> Run:
@@ -244,19 +313,38 @@ def copy_rows(way: Way, blocks: list[bytes], rows: int, sharded: bool) -> Run:
 
 def bench_copy(ways: list[Way], rows: int, rounds: int) -> None:
     step = 20_000
-    blocks = ["".join(f"{i * 7919 % 10007}\t{i}\tvalue number {i}\n" for i in range(first, min(first + step, rows)))
-              .encode() for first in range(0, rows, step)]
+    blocks = [
+        "".join(
+            f"{i * 7919 % 10007}\t{i}\tvalue number {i}\n"
+            for i in range(first, min(first + step, rows))
+        ).encode()
+        for first in range(0, rows, step)
+    ]
     results: dict[str, list[Run]] = {way.name: [] for way in ways}
     for _ in range(rounds):
         for way in ways:
             results[way.name].append(copy_rows(way, blocks, rows, way.name.startswith("shoal")))
     for via, runs in results.items():
         cpu = median(runs, "cpu_us")
-        print(json.dumps({
-            "bench": "copy", "mode": "copy", "via": via, "clients": 1, "tps": round(median(runs, "tps")),
-            "p50_ms": None, "p99_ms": None, "proxy_cpu_us_per_tx": None if cpu is None else round(cpu, 3),
-            "rows": rows, "tps_vs_direct": ratio(median(runs, "tps"), median(results.get("direct", []), "tps"))}),
-            flush=True)
+        print(
+            json.dumps(
+                {
+                    "bench": "copy",
+                    "mode": "copy",
+                    "via": via,
+                    "clients": 1,
+                    "tps": round(median(runs, "tps")),
+                    "p50_ms": None,
+                    "p99_ms": None,
+                    "proxy_cpu_us_per_tx": None if cpu is None else round(cpu, 3),
+                    "rows": rows,
+                    "tps_vs_direct": ratio(
+                        median(runs, "tps"), median(results.get("direct", []), "tps")
+                    ),
+                }
+            ),
+            flush=True,
+        )
 
 
 def start_ways(stack: contextlib.ExitStack, names: list[str], clients: int) -> list[Way]:
@@ -283,8 +371,12 @@ def start_ways(stack: contextlib.ExitStack, names: list[str], clients: int) -> l
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one short round, for a first impression")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, for a first impression"
+    )
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=int, help="of one run (5; quick: 2)")
     parser.add_argument("--rounds", type=int, help="turns of every way (5; quick: 1)")
@@ -304,14 +396,18 @@ def main() -> int:
             for turn in range(rounds):
                 for mode in modes:
                     # Another one begins each turn, so that no way always comes first.
-                    for way in ways[turn % len(ways):] + ways[:turn % len(ways)]:
+                    for way in ways[turn % len(ways) :] + ways[: turn % len(ways)]:
                         run = select_only(way, mode, options.clients, seconds, folder)
                         results[mode, way.name].append(run)
-                        print(f"turn {turn + 1} {mode} {way.name}: {run.tps:.0f} tps", file=sys.stderr)
+                        print(
+                            f"turn {turn + 1} {mode} {way.name}: {run.tps:.0f} tps", file=sys.stderr
+                        )
             print_select_only(results, options.clients)
             if not options.no_copy:
                 chosen = [w for w in ways if w.name in ("direct", "shoal-4")]
-                bench_copy(chosen, 200_000 if options.quick else 2_000_000, 1 if options.quick else 3)
+                bench_copy(
+                    chosen, 200_000 if options.quick else 2_000_000, 1 if options.quick else 3
+                )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0

@@ -1,5 +1,5 @@
-"""A cluster for all tests of one run: three shards, unless SHOAL_TEST_AGAINST=postgres asks for plain
-PostgreSQL, which checks the tests themselves."""
+"""A cluster for all tests of one run: three shards, unless SHOAL_TEST_AGAINST=postgres asks for
+plain PostgreSQL, which checks the tests themselves."""
 
 import os
 import pathlib

@@ -1,7 +1,7 @@
 """Nothing is lost or halved when routers and shards are killed while clients write.
 
-Each check has a positive control: a client that commits on two servers one after the other, which the
-same check must find guilty.
+Each check has a positive control: a client that commits on two servers one after the other, which
+the same check must find guilty.
 """
 
 import json
@@ -24,7 +24,9 @@ def pids(cluster: Cluster) -> dict[str, int]:
 
 
 def shard_urls(cluster: Cluster) -> list[str]:
-    return [cluster.url(f"s{n}").replace("//app@", "//postgres@") for n in range(1, cluster.shards + 1)]
+    return [
+        cluster.url(f"s{n}").replace("//app@", "//postgres@") for n in range(1, cluster.shards + 1)
+    ]
 
 
 def bring_up(cluster: Cluster) -> None:
@@ -80,7 +82,9 @@ def test_a_killed_router_loses_and_halves_nothing(accounts, times):
     assert settled_damage(shard_urls(accounts), load) == []
 
 
-@pytest.mark.parametrize("name, times", [("s2", 1), ("s1", 1), pytest.param("s3", 6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name, times", [("s2", 1), ("s1", 1), pytest.param("s3", 6, marks=pytest.mark.slow)]
+)
 def test_a_killed_shard_loses_and_halves_nothing(accounts, name, times):
     with bank.Load(accounts.url(), seed=3) as load:
         for _ in range(times):
@@ -109,8 +113,13 @@ def test_router_and_shard_killed_together_lose_and_halve_nothing(accounts):
 def test_a_stopped_shard_hurts_only_its_own_keys(accounts):
     with psycopg.connect(shard_urls(accounts)[2], autocommit=True) as shard:
         theirs = {r[0] for r in shard.execute("SELECT k FROM bank")}
-        backend_pids = [r[0] for r in shard.execute(
-            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")]
+        backend_pids = [
+            r[0]
+            for r in shard.execute(
+                "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <>"
+                " pg_backend_pid()"
+            )
+        ]
     others = [k for k in range(bank.ACCOUNTS) if k not in theirs]
     with psycopg.connect(accounts.url(), autocommit=True) as connection:
         connection.execute("SELECT v FROM bank WHERE k = %s", (others[0],))
@@ -129,7 +138,8 @@ def test_a_stopped_shard_hurts_only_its_own_keys(accounts):
 
 
 def test_atomic_reads_never_see_half_a_transfer(accounts):
-    """Where the atomic snapshot is offered, the sum is constant in every read; else it is refused."""
+    """Where the atomic snapshot is offered, the sum is constant in every read; else it is
+    refused."""
     with psycopg.connect(accounts.url(), autocommit=True) as reader:
         try:
             reader.execute("SET shoal.snapshot = 'atomic'")
@@ -139,11 +149,15 @@ def test_atomic_reads_never_see_half_a_transfer(accounts):
         with bank.Load(accounts.url(), seed=5) as load:
             until = time.monotonic() + 4
             while time.monotonic() < until:
-                assert reader.execute("SELECT sum(v) FROM bank").fetchone() == (bank.ACCOUNTS * bank.START,)
+                assert reader.execute("SELECT sum(v) FROM bank").fetchone() == (
+                    bank.ACCOUNTS * bank.START,
+                )
         assert len(load.acknowledged) > 20
 
 
-# -- positive controls: the same checks, on a client that does it wrong -----------------------------
+# -- positive controls: the same checks, on a client that does it wrong
+# -----------------------------
+
 
 class Halving:
     """Writes on two servers and commits one after the other; sometimes it stops in between."""

@@ -1,4 +1,5 @@
-"""PostgreSQL itself as a client: postgres_fdw on another server reads and writes through the router."""
+"""PostgreSQL itself as a client: postgres_fdw on another server reads and writes through the
+router."""
 
 import psycopg
 import pytest
@@ -14,9 +15,16 @@ def foreign(target):
         except psycopg.errors.FeatureNotSupported:
             pytest.skip("postgres_fdw is not installed")
         host, port = target.url.split("@")[1].split("/")[0].split(":")
-        connection.execute(sql.SQL("CREATE SERVER shoal FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host {}, port {},"
-                                   " dbname 'app')").format(host, port))
-        connection.execute("CREATE USER MAPPING FOR postgres SERVER shoal OPTIONS (user 'app', password_required 'false')")
+        connection.execute(
+            sql.SQL(
+                "CREATE SERVER shoal FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host {}, port {},"
+                " dbname 'app')"
+            ).format(host, port)
+        )
+        connection.execute(
+            "CREATE USER MAPPING FOR postgres SERVER shoal OPTIONS (user 'app', password_required"
+            " 'false')"
+        )
         yield connection
 
 
@@ -32,18 +40,25 @@ def remote(db, tables, foreign):
 
 
 def test_rows_of_one_key_are_read(remote):
-    assert remote.execute("SELECT id, v FROM far WHERE k = 1 ORDER BY id").fetchall() == [(1, "a"), (2, "b")]
+    assert remote.execute("SELECT id, v FROM far WHERE k = 1 ORDER BY id").fetchall() == [
+        (1, "a"),
+        (2, "b"),
+    ]
 
 
 def test_rows_of_one_key_are_written(remote):
     remote.execute("INSERT INTO far VALUES (1, 9, 'new')")
     remote.execute("UPDATE far SET v = 'changed' WHERE k = 1 AND id = 1")
     assert remote.execute("SELECT id, v FROM far WHERE k = 1 ORDER BY id").fetchall() == [
-        (1, "changed"), (2, "b"), (9, "new")]
+        (1, "changed"),
+        (2, "b"),
+        (9, "new"),
+    ]
 
 
 def test_all_rows_are_read_or_the_reason_is_told(remote):
-    """It reads by a cursor under REPEATABLE READ, which may be refused over shards, never cut short."""
+    """It reads by a cursor under REPEATABLE READ, which may be refused over shards, never cut
+    short."""
     try:
         assert remote.execute("SELECT count(*) FROM far").fetchone() == (4,)
     except psycopg.Error as error:

@@ -1,4 +1,5 @@
-"""The oracle can tell equal from different: PostgreSQL equals itself, and a side that loses rows does not."""
+"""The oracle can tell equal from different: PostgreSQL equals itself, and a side that loses rows
+does not."""
 
 import pathlib
 import re
@@ -16,7 +17,9 @@ from oracle.sides import Outcome  # noqa: E402
 
 
 def run(program: str, *options: str) -> tuple[int, str]:
-    done = subprocess.run([sys.executable, ORACLE / program, *options], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ORACLE / program, *options], capture_output=True, text=True
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -33,7 +36,9 @@ def test_postgres_equals_itself_in_every_file_and_mode():
 
 
 def test_postgres_equals_itself_on_generated_statements():
-    status, text = run("generate.py", "--against", "postgres", "--shards", "1", "--count", "300", "--seed", "7")
+    status, text = run(
+        "generate.py", "--against", "postgres", "--shards", "1", "--count", "300", "--seed", "7"
+    )
     assert status == 0, text[-3000:]
     assert counts(text)["equal"] >= 300
 
@@ -54,12 +59,29 @@ def test_the_same_seed_gives_the_same_statements():
     assert first == second and first != run("generate.py", "--show", "--count", "60", "--seed", "4")
 
 
-@pytest.mark.parametrize("change", [
-    {"rows": [(b"2",), (b"1",)]}, {"rows": [(b"1",)]}, {"names": ["b"]}, {"types": [(20, -1)]},
-    {"types": [(23, 8)]}, {"tag": "SELECT 3"}, {"status": "INTRANS"}, {"rows": [(b"1",), (None,)]},
-    {"kind": "error", "sqlstate": "42601"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": [(b"2",), (b"1",)]},
+        {"rows": [(b"1",)]},
+        {"names": ["b"]},
+        {"types": [(20, -1)]},
+        {"types": [(23, 8)]},
+        {"tag": "SELECT 3"},
+        {"status": "INTRANS"},
+        {"rows": [(b"1",), (None,)]},
+        {"kind": "error", "sqlstate": "42601"},
+    ],
+)
 def test_every_part_of_an_answer_is_compared(change):
-    base = dict(kind="rows", names=["a"], types=[(23, -1)], rows=[(b"1",), (b"2",)], tag="SELECT 2", status="IDLE")
+    base = dict(
+        kind="rows",
+        names=["a"],
+        types=[(23, -1)],
+        rows=[(b"1",), (b"2",)],
+        tag="SELECT 2",
+        status="IDLE",
+    )
     assert differ(Outcome(**base), Outcome(**base), True, False) == ""
     assert differ(Outcome(**base), Outcome(**{**base, **change}), True, False) != ""
 
@@ -69,18 +91,33 @@ def test_errors_are_compared_by_sqlstate():
     assert differ(left, left, True, False) == "" and "SQLSTATE" in differ(left, right, True, False)
 
 
-@pytest.mark.parametrize("sql, ordered", [
-    ("SELECT a FROM t ORDER BY a", True), ("SELECT a FROM (SELECT a FROM t ORDER BY a) s", False),
-    ("SELECT rank() OVER (ORDER BY a) FROM t", False), ("SELECT 'order by' FROM t", False),
-    ("SELECT $$ order by $$ -- order by\n FROM t", False), ("(SELECT 1) UNION (SELECT 2) order  by 1", True),
-    ('SELECT "order by" FROM t', False)])
+@pytest.mark.parametrize(
+    "sql, ordered",
+    [
+        ("SELECT a FROM t ORDER BY a", True),
+        ("SELECT a FROM (SELECT a FROM t ORDER BY a) s", False),
+        ("SELECT rank() OVER (ORDER BY a) FROM t", False),
+        ("SELECT 'order by' FROM t", False),
+        ("SELECT $$ order by $$ -- order by\n FROM t", False),
+        ("(SELECT 1) UNION (SELECT 2) order  by 1", True),
+        ('SELECT "order by" FROM t', False),
+    ],
+)
 def test_order_is_the_outermost_querys(sql, ordered):
     assert is_ordered(sql) == ordered
 
 
-@pytest.mark.parametrize("sql, reads", [
-    ("SELECT 1", True), ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", False), ("(SELECT 1)", True),
-    ("INSERT INTO t SELECT 1", False), ("SELECT nextval('s')", False), ("VALUES (1)", True)])
+@pytest.mark.parametrize(
+    "sql, reads",
+    [
+        ("SELECT 1", True),
+        ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", False),
+        ("(SELECT 1)", True),
+        ("INSERT INTO t SELECT 1", False),
+        ("SELECT nextval('s')", False),
+        ("VALUES (1)", True),
+    ],
+)
 def test_reads_are_told_from_writes(sql, reads):
     assert is_read(sql) == reads
 
@@ -95,5 +132,7 @@ def test_a_script_without_a_header_is_an_error(tmp_path):
 def test_a_wrong_claim_about_postgres_fails_the_file(tmp_path):
     path = tmp_path / "wrong.test"
     path.write_text("statement error 22012\nSELECT 1\n")
-    status, text = run("run.py", str(path), "--against", "postgres", "--shards", "1", "--modes", "simple")
+    status, text = run(
+        "run.py", str(path), "--against", "postgres", "--shards", "1", "--modes", "simple"
+    )
     assert status == 1 and "the script expects 22012" in text

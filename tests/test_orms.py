@@ -6,8 +6,19 @@ import sys
 import textwrap
 
 import pytest
-from sqlalchemy import (BigInteger, ForeignKeyConstraint, Integer, MetaData, String, create_engine, func, inspect,
-                        select, text, update)
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    create_engine,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
@@ -28,7 +39,9 @@ class User(Base):
 
 class Order(Base):
     __tablename__ = "sa_orders"
-    __table_args__ = (ForeignKeyConstraint(["tenant_id", "user_id"], ["sa_users.tenant_id", "sa_users.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["sa_users.tenant_id", "sa_users.id"]),
+    )
     tenant_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
     user_id: Mapped[int] = mapped_column(BigInteger)
@@ -56,7 +69,9 @@ def test_a_session_inserts_many_objects_and_finds_their_ids(engine):
         session.commit()
         assert len({u.id for u in users}) == 40
         for user in users:
-            found = session.scalar(select(User.username).where(User.tenant_id == user.tenant_id, User.id == user.id))
+            found = session.scalar(
+                select(User.username).where(User.tenant_id == user.tenant_id, User.id == user.id)
+            )
             assert found == user.username
 
 
@@ -66,13 +81,19 @@ def test_relationships_and_eager_loading(engine):
             user = User(tenant_id=tenant, username=f"u{tenant}")
             session.add(user)
             session.flush()
-            session.add_all([Order(tenant_id=tenant, user_id=user.id, amount=n) for n in range(tenant)])
+            session.add_all(
+                [Order(tenant_id=tenant, user_id=user.id, amount=n) for n in range(tenant)]
+            )
         session.commit()
     with Session(engine) as session:
         users = session.scalars(select(User).order_by(User.tenant_id)).all()
         assert [len(u.orders) for u in users] == [1, 2, 3]
-        joined = session.execute(select(User.username, func.sum(Order.amount)).join(User.orders)
-                                 .group_by(User.username).order_by(User.username)).all()
+        joined = session.execute(
+            select(User.username, func.sum(Order.amount))
+            .join(User.orders)
+            .group_by(User.username)
+            .order_by(User.username)
+        ).all()
         assert [tuple(r) for r in joined] == [("u1", 0), ("u2", 1), ("u3", 3)]
         assert session.scalar(select(func.count()).select_from(Order)) == 6
 
@@ -93,12 +114,19 @@ def test_a_session_over_tenants_is_all_or_nothing(engine):
 def test_upsert_and_bulk_update(engine):
     with Session(engine) as session:
         for email in ("first", "second"):
-            statement = insert(User).values([dict(tenant_id=t, id=5, username="u", email=email) for t in range(5)])
-            session.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "id"],
-                                                            set_={"email": statement.excluded.email}))
+            statement = insert(User).values(
+                [dict(tenant_id=t, id=5, username="u", email=email) for t in range(5)]
+            )
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant_id", "id"], set_={"email": statement.excluded.email}
+                )
+            )
         session.commit()
         assert session.scalars(select(User.email).distinct()).all() == ["second"]
-        changed = session.execute(update(User).where(User.tenant_id.in_([1, 2])).values(username="v"))
+        changed = session.execute(
+            update(User).where(User.tenant_id.in_([1, 2])).values(username="v")
+        )
         assert changed.rowcount == 2
 
 
@@ -117,9 +145,9 @@ import django
 from django.conf import settings
 host, port = sys.argv[1], sys.argv[2]
 settings.configure(
-    DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "HOST": host, "PORT": port, "NAME": "app",
-                           "USER": "app", "PASSWORD": ""}},
-    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "HOST": host, "PORT": port,
+                           "NAME": "app", "USER": "app", "PASSWORD": ""}},
+    INSTALLED_APPS=[f"django.contrib.{n}" for n in ("contenttypes", "auth", "sessions")],
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField", USE_TZ=True, SECRET_KEY="test")
 django.setup()
 from django.core.management import call_command
@@ -131,7 +159,8 @@ from django.db.models import Count
 user = User.objects.create_user("ann", "ann@example.org", "secret")
 Group.objects.bulk_create([Group(name=f"g{i}") for i in range(5)])
 user.groups.add(*Group.objects.filter(name__in=["g1", "g3"]))
-assert sorted(User.objects.filter(groups__name__startswith="g").values_list("groups__name", flat=True)) == ["g1", "g3"]
+names = User.objects.filter(groups__name__startswith="g").values_list("groups__name", flat=True)
+assert sorted(names) == ["g1", "g3"]
 try:
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(first_name="changed")
@@ -156,6 +185,13 @@ def test_django_migrates_twice_works_and_migrates_back(target, tmp_path):
     script = tmp_path / "app.py"
     script.write_text(textwrap.dedent(DJANGO))
     host, port = target.url.split("@")[1].split("/")[0].split(":")
-    done = subprocess.run([sys.executable, script, host, port], capture_output=True, text=True, timeout=180,
-                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    assert done.returncode == 0 and done.stdout.endswith("done\n"), done.stdout[-2000:] + done.stderr[-3000:]
+    done = subprocess.run(
+        [sys.executable, script, host, port],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0 and done.stdout.endswith("done\n"), (
+        done.stdout[-2000:] + done.stderr[-3000:]
+    )

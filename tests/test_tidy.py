@@ -22,16 +22,36 @@ GOOD = {
 }
 UNFINISHED = "TO" + "DO"
 BAD = {
-    "include-direction": ({"src/base/a.h": '// P.\n#pragma once\n#include "wire/b.h"\n'}, "src/base/a.h:3"),
-    "session_includes_control": ({"src/control/e.h": "// P.\n#pragma once\n",
-                                  "src/session/d.cc": '// P.\n#include "control/e.h"\n'}, "src/session/d.cc:2"),
-    "include-cycle": ({"src/wire/b.h": '// P.\n#pragma once\n#include "wire/c.h"\n',
-                       "src/wire/c.h": '// P.\n#pragma once\n#include "wire/b.h"\n'}, "src/wire/c.h:3"),
-    "pure-room": ({"src/wire/b.h": "// P.\n#pragma once\n#include <boost/asio.hpp>\n"}, "src/wire/b.h:3"),
-    "pure_room_reads_clock": ({"src/wire/b.cc": "// P.\nauto t = std::chrono::steady_clock::now();\n"},
-                              "src/wire/b.cc:2"),
-    "rooms-order": ({"tools/rooms.cmake": ROOMS.replace("base PURE", "base PURE ROOMS wire")},
-                    "tools/rooms.cmake:2"),
+    "include-direction": (
+        {"src/base/a.h": '// P.\n#pragma once\n#include "wire/b.h"\n'},
+        "src/base/a.h:3",
+    ),
+    "session_includes_control": (
+        {
+            "src/control/e.h": "// P.\n#pragma once\n",
+            "src/session/d.cc": '// P.\n#include "control/e.h"\n',
+        },
+        "src/session/d.cc:2",
+    ),
+    "include-cycle": (
+        {
+            "src/wire/b.h": '// P.\n#pragma once\n#include "wire/c.h"\n',
+            "src/wire/c.h": '// P.\n#pragma once\n#include "wire/b.h"\n',
+        },
+        "src/wire/c.h:3",
+    ),
+    "pure-room": (
+        {"src/wire/b.h": "// P.\n#pragma once\n#include <boost/asio.hpp>\n"},
+        "src/wire/b.h:3",
+    ),
+    "pure_room_reads_clock": (
+        {"src/wire/b.cc": "// P.\nauto t = std::chrono::steady_clock::now();\n"},
+        "src/wire/b.cc:2",
+    ),
+    "rooms-order": (
+        {"tools/rooms.cmake": ROOMS.replace("base PURE", "base PURE ROOMS wire")},
+        "tools/rooms.cmake:2",
+    ),
     "pragma-once": ({"src/base/a.h": "// P.\n#include <string>\n"}, "src/base/a.h:1"),
     "first-line": ({"src/base/a.cc": "int a;\n"}, "src/base/a.cc:1"),
     "line-length": ({"src/base/a.cc": "// P.\n//" + 99 * "x" + "\n"}, "src/base/a.cc:2"),

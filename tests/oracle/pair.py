@@ -13,20 +13,28 @@ from .sides import Outcome, Side
 
 FIRST_USER_OID = 16384
 EQUAL, REFUSED, DIFFERENT = "equal", "refused", "different"
-# Statements that cannot stand in a transaction block, so that their effect cannot be undone; and those
-# whose only effect is on the transaction, which _align repairs.
+# Statements that cannot stand in a transaction block, so that their effect cannot be undone; and
+# those whose only effect is on the transaction, which _align repairs.
 NO_TRANSACTION = re.compile(
     r"\s*(vacuum|create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently|reindex|"
-    r"create\s+database|drop\s+database|alter\s+system|prepare\s+transaction)\b", re.IGNORECASE)
+    r"create\s+database|drop\s+database|alter\s+system|prepare\s+transaction)\b",
+    re.IGNORECASE,
+)
 TRANSACTION = re.compile(
-    r"\s*(commit|end|rollback|abort|begin|start\s+transaction|savepoint|release|lock|declare|fetch|set|show)\b",
-    re.IGNORECASE)
+    r"\s*(commit|end|rollback|abort|begin|start\s+transaction|savepoint|release|lock|declare|fetch|"
+    r"set|show)\b",
+    re.IGNORECASE,
+)
 READS = re.compile(r"\s*(select|with|values|table|show|explain)\b|\s*\(", re.IGNORECASE)
-WRITES_INSIDE = re.compile(r"\b(insert\s+into|update|delete\s+from|merge\s+into|nextval|setval)\b",
-                           re.IGNORECASE)
+WRITES_INSIDE = re.compile(
+    r"\b(insert\s+into|update|delete\s+from|merge\s+into|nextval|setval)\b", re.IGNORECASE
+)
 # Placement calls answer what they like; only their success counts.
-PLACEMENT = re.compile(r"\s*select\s+(\*\s+from\s+)?(shoal\.\w+|create_distributed_table|"
-                       r"create_reference_table|create_distributed_function)\s*\(", re.IGNORECASE)
+PLACEMENT = re.compile(
+    r"\s*select\s+(\*\s+from\s+)?(shoal\.\w+|create_distributed_table|"
+    r"create_reference_table|create_distributed_function)\s*\(",
+    re.IGNORECASE,
+)
 
 
 @dataclasses.dataclass
@@ -101,9 +109,17 @@ class Pair:
         self.postgres = postgres
         self.shoal = shoal
 
-    def judge(self, sql: str, mode: str = "simple", parameters: list | None = None,
-              copy_data: bytes | None = None, ordered: bool | None = None) -> Judged:
-        """Runs one statement on both sides. mode: simple, text, binary (the latter two extended)."""
+    def judge(
+        self,
+        sql: str,
+        mode: str = "simple",
+        parameters: list | None = None,
+        copy_data: bytes | None = None,
+        ordered: bool | None = None,
+    ) -> Judged:
+        """Runs one statement on both sides. mode: simple, text, binary (the latter two
+        extended)."""
+
         def run(side: Side) -> list[Outcome]:
             if copy_data is not None or (mode == "simple" and parameters is None):
                 return side.simple(sql, copy_data)

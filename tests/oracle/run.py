@@ -5,8 +5,8 @@
     tests/oracle/run.py --against postgres     the oracle checks itself: nothing may differ
     tests/oracle/run.py --against lossy        positive control: differences must be found
 
-A file passes in a mode and on a number of shards when every record is equal, or refused where the file
-says that it may be. The last line is `N passed, N failed, N skipped`.
+A file passes in a mode and on a number of shards when every record is equal, or refused where the
+file says that it may be. The last line is `N passed, N failed, N skipped`.
 """
 
 from __future__ import annotations
@@ -60,8 +60,17 @@ class Result:
 def run_record(pair: Pair, record: Record, mode: str, world: World) -> Result | None:
     if mode in record.skip or (record.only_shards and record.only_shards != world.shards):
         return None
-    result = Result(record.file, record.line, record.name, mode, world.shards, record.sql, EQUAL, True,
-                    is_read(record.sql) and not PLACEMENT.match(record.sql))
+    result = Result(
+        record.file,
+        record.line,
+        record.name,
+        mode,
+        world.shards,
+        record.sql,
+        EQUAL,
+        True,
+        is_read(record.sql) and not PLACEMENT.match(record.sql),
+    )
     if "shoal" in record.skip:
         pair.postgres.simple(record.sql, record.copy_data)
         return None
@@ -119,16 +128,24 @@ def _expect(pair: Pair, record: Record, result: Result, world: World) -> Result 
 
 
 def _check_route(pair: Pair, record: Record, result: Result, world: World) -> None:
-    answer = pair.shoal.extended(f"EXPLAIN (ROUTE) {record.sql}", record.parameters, False)[-1] \
-        if record.parameters is not None else pair.shoal.simple(f"EXPLAIN (ROUTE) {record.sql}")[-1]
-    text = "\n".join((row[0] or b"").decode() for row in answer.rows) if answer.kind == "rows" else ""
+    answer = (
+        pair.shoal.extended(f"EXPLAIN (ROUTE) {record.sql}", record.parameters, False)[-1]
+        if record.parameters is not None
+        else pair.shoal.simple(f"EXPLAIN (ROUTE) {record.sql}")[-1]
+    )
+    text = (
+        "\n".join((row[0] or b"").decode() for row in answer.rows) if answer.kind == "rows" else ""
+    )
     wanted = str(world.shards) if record.route["shards"] == "all" else record.route["shards"]
     wanted = str(min(int(wanted), world.shards))
     found = re.search(r"\bshards?[=:]\s*(\d+)", text, re.IGNORECASE)
     if not found or found.group(1) != wanted:
         result.accepted, result.why = False, f"route: expected shards={wanted}"
     elif record.route.get("reason", "") not in text:
-        result.accepted, result.why = False, f"route: expected the reason {record.route['reason']!r}"
+        result.accepted, result.why = (
+            False,
+            f"route: expected the reason {record.route['reason']!r}",
+        )
     if not result.accepted:
         result.shoal = text or answer.brief()
 
@@ -136,8 +153,20 @@ def _check_route(pair: Pair, record: Record, result: Result, world: World) -> No
 def run_file(world: World, path: pathlib.Path, mode: str) -> list[Result]:
     pair = world.connect()
     for error in clean_pair(pair):
-        return [Result(path.name, 0, "", mode, world.shards, "(empty the database)", DIFFERENT, False,
-                       False, error)]
+        return [
+            Result(
+                path.name,
+                0,
+                "",
+                mode,
+                world.shards,
+                "(empty the database)",
+                DIFFERENT,
+                False,
+                False,
+                error,
+            )
+        ]
     pair.postgres.connect()
     pair.shoal.connect()
     results = [r for record in read(path) if (r := run_record(pair, record, mode, world))]
@@ -156,8 +185,20 @@ def run_world(world: World, files: list[pathlib.Path], modes: list[str]) -> list
             try:
                 results += run_file(world, path, mode)
             except Exception:
-                results.append(Result(path.name, 0, "", mode, world.shards, "(the runner failed)", DIFFERENT,
-                                      False, False, traceback.format_exc(limit=4)))
+                results.append(
+                    Result(
+                        path.name,
+                        0,
+                        "",
+                        mode,
+                        world.shards,
+                        "(the runner failed)",
+                        DIFFERENT,
+                        False,
+                        False,
+                        traceback.format_exc(limit=4),
+                    )
+                )
     return results
 
 
@@ -173,7 +214,8 @@ def run_all(files, shards, modes, against="shoal") -> list[Result]:
 
 
 def summarize(results: list[Result], verbose: bool = True) -> tuple[int, int]:
-    """Prints what was not accepted; returns the numbers of passed and failed (file, mode, shards)."""
+    """Prints what was not accepted; returns the numbers of passed and failed (file, mode,
+    shards)."""
     groups: dict[tuple, bool] = {}
     shown: set[tuple] = set()
     for result in results:
@@ -189,12 +231,16 @@ def summarize(results: list[Result], verbose: bool = True) -> tuple[int, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     parser.add_argument("--shards", default="1,3,4")
     parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--against", choices=("shoal", "postgres", "lossy"), default="shoal")
-    parser.add_argument("--json", type=pathlib.Path, help="write every result there, one JSON object a line")
+    parser.add_argument(
+        "--json", type=pathlib.Path, help="write every result there, one JSON object a line"
+    )
     options = parser.parse_args()
     files = options.files or sorted(CASES.glob("*.test"))
     shards = [int(n) for n in options.shards.split(",")]

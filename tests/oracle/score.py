@@ -3,8 +3,9 @@
 
     tests/oracle/score.py [--count 2000] [--seed 1] [--shards 1,3,4] [--save FILE]
 
-The last line is `equal=N refused=N different=N` over all statements and numbers of shards. Exit status 1
-when anything differs, or when more than 2 % of the queries are refused that no file allows to be refused.
+The last line is `equal=N refused=N different=N` over all statements and numbers of shards. Exit
+status 1 when anything differs, or when more than 2 % of the queries are refused that no file
+allows to be refused.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ MAX_REFUSED_SHARE = 0.02
 
 
 def as_test(count: int, seed: int, shards: list[int]) -> tuple[int, int, int]:
-    """Generated statements as tests of `make test`: one per statement; refused queries above the share
-    are one failure."""
+    """Generated statements as tests of `make test`: one per statement; refused queries above the
+    share are one failure."""
     with worlds(shards) as made:
         tallies = generate.run_all(made, count, seed)
     generate.show(tallies)
@@ -35,7 +36,9 @@ def as_test(count: int, seed: int, shards: list[int]) -> tuple[int, int, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shards", default="1,3,4")
@@ -52,16 +55,23 @@ def main() -> int:
 
     count = {v: sum(r.verdict == v for r in results) for v in (EQUAL, REFUSED, DIFFERENT)}
     reads = [r for r in results if r.read]
-    refused = sum(r.verdict == REFUSED and not r.accepted for r in reads) + sum(t.refused_reads for t in tallies)
+    refused = sum(r.verdict == REFUSED and not r.accepted for r in reads) + sum(
+        t.refused_reads for t in tallies
+    )
     share = refused / max(1, len(reads) + sum(t.reads for t in tallies))
     lines = [
         f"files:     {count[EQUAL]} equal, {count[REFUSED]} refused, {count[DIFFERENT]} different",
-        f"generated: {sum(t.equal for t in tallies)} equal, {sum(t.refused for t in tallies)} refused, "
-        f"{sum(t.different for t in tallies)} different (count {options.count}, seed {options.seed})",
+        (
+            f"generated: {sum(t.equal for t in tallies)} equal, {sum(t.refused for t in tallies)}"
+            f" refused, {sum(t.different for t in tallies)} different (count {options.count}, seed"
+            f" {options.seed})"
+        ),
         f"queries refused without leave: {refused} ({share:.2%}, at most {MAX_REFUSED_SHARE:.0%})",
-        f"equal={count[EQUAL] + sum(t.equal for t in tallies)} "
-        f"refused={count[REFUSED] + sum(t.refused for t in tallies)} "
-        f"different={count[DIFFERENT] + sum(t.different for t in tallies)}",
+        (
+            f"equal={count[EQUAL] + sum(t.equal for t in tallies)} "
+            f"refused={count[REFUSED] + sum(t.refused for t in tallies)} "
+            f"different={count[DIFFERENT] + sum(t.different for t in tallies)}"
+        ),
     ]
     print("\n".join(lines))
     if options.save:

@@ -3,10 +3,10 @@
     # comment                        the case's name, in words
     statement ok                     | statement error SQLSTATE
     SQL until an empty line
-    query [TYPES] [rowsort|nosort]   TYPES: one letter per column, checked against PostgreSQL's answer
+    query [TYPES] [rowsort|nosort]   TYPES: one letter per column, for readers
     SQL until an empty line
-    copy [error SQLSTATE]            COPY ... FROM STDIN, then ---- and the data until an empty line
-    expect SQLSTATE|SHnnnn           Shoal alone must answer this error (what has no twin in PostgreSQL)
+    copy [error SQLSTATE]            COPY ... FROM STDIN, then ---- and data until an empty line
+    expect SQLSTATE|SHnnnn           Shoal alone must answer this error (PostgreSQL has no twin)
     include NAME                     the records of NAME.inc, which lies beside the file
 
 Lines that may stand before or after a header line and modify that one record:
@@ -98,7 +98,7 @@ def _record(path, name, lines) -> Record:
         if "----" not in body:
             raise ScriptError(f"{path}:{record.line}: copy needs ---- and data")
         cut = body.index("----")
-        data = "".join(line + "\n" for line in body[cut + 1:])
+        data = "".join(line + "\n" for line in body[cut + 1 :])
         record.copy_data = data.replace("<empty>", "").encode()
         body = body[:cut]
     record.sql = "\n".join(body)

@@ -1,7 +1,8 @@
 """One side of a comparison: a connection that runs statements and reports everything a client sees.
 
-Uses libpq directly (psycopg.pq), so that names, type OIDs, tags, SQLSTATEs and the transaction status
-come as the server sent them. Every wait has a limit: a side that hangs becomes an error outcome.
+Uses libpq directly (psycopg.pq), so that names, type OIDs, tags, SQLSTATEs and the transaction
+status come as the server sent them. Every wait has a limit: a side that hangs becomes an error
+outcome.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ class Side:
             send()
             while (result := self._next_result(deadline)) is not None:
                 outcomes.append(self._outcome(result, copy_data, deadline))
-        except Exception as error:  # libpq's own exceptions differ by cause; all mean a lost connection
+        except (
+            Exception
+        ) as error:  # libpq's own exceptions differ by cause; all mean a lost connection
             said = f"{type(error).__name__}: {error}"
             outcomes.append(Outcome("lost", sqlstate="LOST", message=said))
             self.connect()
@@ -130,9 +133,14 @@ class Side:
         if status == STATUS.TUPLES_OK:
             columns = range(result.nfields)
             return Outcome(
-                "rows", tag=tag, names=[result.fname(c).decode() for c in columns],
+                "rows",
+                tag=tag,
+                names=[result.fname(c).decode() for c in columns],
                 types=[(result.ftype(c), result.fmod(c)) for c in columns],
-                rows=[tuple(result.get_value(r, c) for c in columns) for r in range(result.ntuples)])
+                rows=[
+                    tuple(result.get_value(r, c) for c in columns) for r in range(result.ntuples)
+                ],
+            )
         if status == STATUS.COMMAND_OK:
             return Outcome("command", tag=tag)
         if status == STATUS.EMPTY_QUERY:
@@ -150,17 +158,27 @@ class Side:
                     break
                 lines.append((bytes(data),))
             final = self._outcome(self._next_result(deadline), None, deadline)
-            return dataclasses.replace(final, kind="copy", rows=lines) if final.kind == "command" else final
+            return (
+                dataclasses.replace(final, kind="copy", rows=lines)
+                if final.kind == "command"
+                else final
+            )
         field = lambda name: (result.error_field(name) or b"").decode("utf-8", "replace")
-        return Outcome("error", sqlstate=field(DIAG.SQLSTATE), message=field(DIAG.MESSAGE_PRIMARY),
-                       detail=field(DIAG.MESSAGE_DETAIL))
+        return Outcome(
+            "error",
+            sqlstate=field(DIAG.SQLSTATE),
+            message=field(DIAG.MESSAGE_PRIMARY),
+            detail=field(DIAG.MESSAGE_DETAIL),
+        )
 
     def _lose_a_row(self, sql: str) -> None:
         """The positive control: a side that loses the first row of every table it is given."""
         found = re.match(r"\s*(?:insert\s+into|copy)\s+([\w.]+)", sql, re.IGNORECASE)
         if found:
             table = found.group(1)
-            self.conn.exec_(f"DELETE FROM {table} WHERE ctid = (SELECT min(ctid) FROM {table})".encode())
+            self.conn.exec_(
+                f"DELETE FROM {table} WHERE ctid = (SELECT min(ctid) FROM {table})".encode()
+            )
 
 
 # Everything a user made, in an order in which it can be dropped. Runs on both sides.
@@ -170,7 +188,8 @@ SELECT c FROM (
            CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
                         WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
            nspname, relname) AS c,
-         CASE relkind WHEN 'v' THEN 1 WHEN 'm' THEN 2 WHEN 'p' THEN 3 WHEN 'r' THEN 4 ELSE 5 END AS k
+         CASE relkind WHEN 'v' THEN 1 WHEN 'm' THEN 2 WHEN 'p' THEN 3 WHEN 'r' THEN 4 ELSE 5
+         END AS k
   FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace
   WHERE relkind IN ('v', 'm', 'r', 'p', 'S', 'c') AND NOT relispartition
     AND nspname NOT IN ('pg_catalog', 'information_schema', 'shoal') AND nspname !~ '^pg_'

@@ -1,7 +1,7 @@
 """Where comparisons run: for each number of shards one plain PostgreSQL and one Shoal cluster.
 
-For checks of the oracle itself the Shoal side can be a second PostgreSQL (`against="postgres"`, nothing
-may differ) or one that loses rows (`against="lossy"`, differences must be found).
+For checks of the oracle itself the Shoal side can be a second PostgreSQL (`against="postgres"`,
+nothing may differ) or one that loses rows (`against="lossy"`, differences must be found).
 """
 
 from __future__ import annotations
@@ -45,10 +45,14 @@ def make_database(server: Server, like: str | None) -> str:
     superuser, options = False, ""
     if like:
         with psycopg.connect(like, autocommit=True) as shard:
-            superuser = shard.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()[0]
+            superuser = shard.execute(
+                "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()[0]
             options = _locale_options(shard)
     with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE app LOGIN {'SUPERUSER' if superuser else 'CREATEDB CREATEROLE'}")
+        admin.execute(
+            f"CREATE ROLE app LOGIN {'SUPERUSER' if superuser else 'CREATEDB CREATEROLE'}"
+        )
         admin.execute(f"CREATE DATABASE app OWNER app TEMPLATE template0 {options}")
     with psycopg.connect(server.dsn("app"), autocommit=True) as database:
         database.execute(STUBS.read_text())
@@ -56,10 +60,14 @@ def make_database(server: Server, like: str | None) -> str:
 
 
 def _locale_options(shard: psycopg.Connection) -> str:
-    row = shard.execute("SELECT to_jsonb(d) FROM pg_database d WHERE datname = current_database()").fetchone()[0]
+    row = shard.execute(
+        "SELECT to_jsonb(d) FROM pg_database d WHERE datname = current_database()"
+    ).fetchone()[0]
     options = f"LC_COLLATE '{row['datcollate']}' LC_CTYPE '{row['datctype']}'"
     if row.get("datlocprovider") == "i":
-        options += f" LOCALE_PROVIDER icu ICU_LOCALE '{row.get('daticulocale') or row.get('datlocale')}'"
+        options += (
+            f" LOCALE_PROVIDER icu ICU_LOCALE '{row.get('daticulocale') or row.get('datlocale')}'"
+        )
     return options
 
 
@@ -77,5 +85,7 @@ def worlds(shards: list[int], against: str = "shoal"):
             else:
                 first = stack.enter_context(Server(f"oracle{count}"))
                 second = stack.enter_context(Server(f"twin{count}"))
-                made.append(World(count, make_database(first, None), make_database(second, None), against))
+                made.append(
+                    World(count, make_database(first, None), make_database(second, None), against)
+                )
         yield made

@@ -1,7 +1,8 @@
-"""A workload whose damage can be seen: transfers between accounts, and pairs of rows written together.
+"""A workload whose damage can be seen: transfers between accounts, and pairs of rows written
+together.
 
-Whatever is killed, three things must hold afterwards: the sum of all accounts is what it was, a pair is
-there whole or not at all, and every transaction that was acknowledged is there.
+Whatever is killed, three things must hold afterwards: the sum of all accounts is what it was, a
+pair is there whole or not at all, and every transaction that was acknowledged is there.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ class Load:
         self.act = act
         self.stop = threading.Event()
         self.workers = [Worker(n) for n in range(workers)]
-        self.threads = [threading.Thread(target=self._run, args=(w, random.Random(seed * 1000 + w.number)))
-                        for w in self.workers]
+        self.threads = [
+            threading.Thread(target=self._run, args=(w, random.Random(seed * 1000 + w.number)))
+            for w in self.workers
+        ]
 
     def __enter__(self) -> "Load":
         for thread in self.threads:
@@ -86,7 +89,8 @@ class Load:
                 worker.acknowledged.append(token)
             except psycopg.Error as error:
                 worker.last_error = f"{error.sqlstate} {error}"
-                # An error with a SQLSTATE before COMMIT is a promise that nothing stays, except 08007.
+                # An error with a SQLSTATE before COMMIT is a promise that nothing stays, except
+                # 08007.
                 if error.sqlstate and not error.sqlstate.startswith(("08", "57P")):
                     worker.refused += 1
                 else:

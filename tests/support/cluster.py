@@ -25,7 +25,8 @@ def available() -> bool:
 
 
 def icu_binaries(folder: pathlib.Path) -> pathlib.Path:
-    """PostgreSQL's programs with an initdb that chooses a collation whose order is not byte order."""
+    """PostgreSQL's programs with an initdb that chooses a collation whose order is not byte
+    order."""
     real = bin_dir()
     folder.mkdir()
     for program in real.iterdir():
@@ -62,18 +63,30 @@ class Cluster:
 
     def _run(self, *arguments: str, timeout_s: float = 120) -> str:
         command = [str(binary()), "dev", *arguments, "--dir", str(self.directory)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s,
-                              stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
+        )
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}{self.logs()}")
+            raise RuntimeError(
+                f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}{self.logs()}"
+            )
         return done.stdout.strip()
 
     def up(self) -> None:
         binaries = self.folder / "bin"
         if not binaries.exists():
             icu_binaries(binaries)
-        self._run("up", "--shards", str(self.shards), "--port", str(self.port), "--no-fsync",
-                  "--pg-bin", str(binaries), *self.extra)
+        self._run(
+            "up",
+            "--shards",
+            str(self.shards),
+            "--port",
+            str(self.port),
+            "--no-fsync",
+            "--pg-bin",
+            str(binaries),
+            *self.extra,
+        )
 
     def down(self, destroy: bool = False) -> None:
         self._run("down", *(["--destroy"] if destroy else []))

@@ -47,7 +47,9 @@ def bin_dir(version: int | None = None) -> pathlib.Path:
     if version is None and os.environ.get("SHOAL_PG_BINDIR"):
         return pathlib.Path(os.environ["SHOAL_PG_BINDIR"])
     root = pathlib.Path("/usr/lib/postgresql")
-    found = sorted((int(p.name), p / "bin") for p in root.glob("[0-9]*") if (p / "bin/initdb").exists())
+    found = sorted(
+        (int(p.name), p / "bin") for p in root.glob("[0-9]*") if (p / "bin/initdb").exists()
+    )
     for major, path in reversed(found):
         if version in (None, major):
             return path
@@ -75,7 +77,9 @@ def temporary_folder(prefix: str) -> pathlib.Path:
 class Server:
     """One PostgreSQL server with its data in a temporary folder."""
 
-    def __init__(self, name: str = "pg", settings: dict | None = None, binaries=None, icu: bool = True):
+    def __init__(
+        self, name: str = "pg", settings: dict | None = None, binaries=None, icu: bool = True
+    ):
         self.name = name
         self.binaries = pathlib.Path(binaries) if binaries else bin_dir()
         self.folder = temporary_folder(f"shoal-{name}-")
@@ -102,12 +106,22 @@ class Server:
         self.remove()
 
     def initdb(self) -> None:
-        command = [self.binaries / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust",
-                   "--encoding=UTF8", "--no-sync", "--locale=C.UTF-8"]
+        command = [
+            self.binaries / "initdb",
+            "-D",
+            self.data,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--locale=C.UTF-8",
+        ]
         if self.icu:
             command += ["--locale-provider=icu", f"--icu-locale={ICU_LOCALE}"]
-        done = subprocess.run(command, capture_output=True, text=True, env=self._environment,
-                              **as_server_user())
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self._environment, **as_server_user()
+        )
         if done.returncode:
             raise RuntimeError(f"initdb failed: {done.stderr}")
 
@@ -116,9 +130,15 @@ class Server:
         for key, value in self.settings.items():
             command += ["-c", f"{key}={value}"]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=self._environment, start_new_session=True,
-                                            **as_server_user())
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+                **as_server_user(),
+            )
         pid_file = self.data / "postmaster.pid"
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
