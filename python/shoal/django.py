@@ -54,8 +54,11 @@ class ShardRouter:
         self.aliases: list[str] = list(given) if given is not None else shard_aliases(count)
         self.salt: bytes = salt if salt is not None else settings.get("salt", DEFAULT_SALT)
         shard_for("", self.num_shards, aliases=self.aliases, salt=self.salt)  # complains at start-up
+        models = list(models)
         self._labels = {m.lower() for m in models if isinstance(m, str)}
         self._classes = tuple(m for m in models if not isinstance(m, str))
+        # Migrations bring models of their own, which are known by label only.
+        self._labels |= {m._meta.label_lower for m in self._classes if hasattr(m, "_meta")}
 
     def is_sharded(self, model: Any) -> bool:
         if not isinstance(model, type):
