@@ -142,9 +142,8 @@ constexpr const char* kSettings =
 Result<> fill(Pq& home, Pq& shard, ShardId id, const catalog::Snapshot& snapshot) {
   SHOAL_TRY(home.query(fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", kSettings)));
   SHOAL_TRY(shard.query(fmt::format("BEGIN; {}", kSettings)));
-  SHOAL_TRY(copy_roles(home, shard));
   SHOAL_TRY(drop_leftovers(shard));
-  SHOAL_TRY(create_schema_objects(home, shard));
+  SHOAL_TRY(copy_schema(home, shard));
   SHOAL_TRY(create_tables(home, shard, id, snapshot));
   SHOAL_TRY(shard.query("COMMIT"));
   SHOAL_TRY(home.query("COMMIT"));
@@ -152,6 +151,11 @@ Result<> fill(Pq& home, Pq& shard, ShardId id, const catalog::Snapshot& snapshot
 }
 
 }  // namespace
+
+Result<> copy_schema(Pq& home, Pq& shard) {
+  SHOAL_TRY(copy_roles(home, shard));
+  return create_schema_objects(home, shard);
+}
 
 Result<PreparedShard> prepare_new_shard(const NewShard& spec, const std::string& catalog_dsn,
                                         const std::string& secret,

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "catalog/snapshot.h"
+#include "control/pq.h"
 
 namespace shoal::control {
 
@@ -27,5 +28,9 @@ struct PreparedShard {
 Result<PreparedShard> prepare_new_shard(const NewShard& shard, const std::string& catalog_dsn,
                                         const std::string& secret,
                                         const catalog::Snapshot& snapshot);
+
+// Roles, schemas, extensions, types, functions and views without tables that home has and the shard
+// has not. What needs an object of home only stays there. In the caller's transactions.
+Result<> copy_schema(Pq& home, Pq& shard);
 
 }  // namespace shoal::control

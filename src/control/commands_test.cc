@@ -207,7 +207,9 @@ TEST_F(CommandsTest, keyspaces_rules_and_citus_arguments) {
 
 TEST_F(CommandsTest, a_new_shard_gets_everything_before_it_is_seen) {
   ASSERT_EQ(sql("CREATE SCHEMA app; CREATE TYPE mood AS ENUM ('a', 'b');"
-                "CREATE FUNCTION f(mood) RETURNS int LANGUAGE sql AS 'SELECT 1'"), "ok");
+                "CREATE FUNCTION f(mood) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                "CREATE TABLE lonely (x int); CREATE FUNCTION g(lonely) RETURNS int LANGUAGE sql"
+                "  AS 'SELECT 1'; CREATE VIEW one AS SELECT 1 AS x"), "ok");
   for (int shard : {2, 3}) {
     ASSERT_TRUE(client(shard).query("CREATE SCHEMA app; CREATE TYPE mood AS ENUM ('a', 'b')"));
   }
@@ -226,6 +228,8 @@ TEST_F(CommandsTest, a_new_shard_gets_everything_before_it_is_seen) {
   EXPECT_EQ(value(*four, "SELECT count(*) FROM country"), "2");
   EXPECT_EQ(value(*four, "SELECT count(*) FROM app.t"), "0");
   EXPECT_EQ(value(*four, "SELECT f('a')"), "1");
+  EXPECT_EQ(value(*four, "SELECT x FROM one"), "1");
+  EXPECT_EQ(value(*four, "SELECT to_regproc('g') IS NULL"), "t") << "home only, like its argument";
   ASSERT_TRUE(store_.committed->shard("s4"));
   EXPECT_EQ(value(client(1), "SELECT slots FROM shoal.shards WHERE name = 's4'"), "0");
   EXPECT_EQ(store_.held.back().front(), Oid(0));

@@ -177,6 +177,13 @@ UNION ALL
   SELECT 5, t.ord, 7, 'sql', pg_catalog.format('ALTER TABLE %s OWNER TO %I', t.full_name,
     pg_catalog.pg_get_userbyid(t.relowner)), NULL
   FROM t WHERE pg_catalog.pg_get_userbyid(t.relowner) <> current_user
+UNION ALL
+  SELECT 5, 0, 8, 'sql', pg_catalog.format('ALTER SEQUENCE %s OWNER TO %I', s.full_name,
+    pg_catalog.pg_get_userbyid(c.relowner)), NULL
+  FROM sequences s JOIN pg_catalog.pg_class c ON c.oid = s.oid
+  WHERE pg_catalog.pg_get_userbyid(c.relowner) <> current_user AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d WHERE d.objid = s.oid AND d.deptype = 'a'
+      AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 )
 SELECT phase, kind, sql, type FROM pieces ORDER BY phase, ord, sub, sql
 )";
@@ -234,7 +241,8 @@ UNION ALL
       (SELECT pg_catalog.string_agg(pg_catalog.format('%I %s', a.attname,
           pg_catalog.format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
-          AND NOT a.attisdropped)) END
+          AND NOT a.attisdropped)) END || pg_catalog.format('; ALTER TYPE %s OWNER TO %I',
+      t.oid::pg_catalog.regtype, pg_catalog.pg_get_userbyid(t.typowner))
   FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
   WHERE t.oid >= 16384 AND t.typtype IN ('e', 'd', 'r', 'c') AND (t.typtype <> 'c' OR c.relkind = 'c')
@@ -242,12 +250,37 @@ UNION ALL
       SELECT FROM pg_catalog.pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e'
         AND d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
 UNION ALL
-  SELECT 6, p.oid, pg_catalog.pg_get_functiondef(p.oid)
+  SELECT 6, p.oid, pg_catalog.pg_get_functiondef(p.oid) || pg_catalog.format(
+      '; ALTER ROUTINE %s OWNER TO %I', p.oid::pg_catalog.regprocedure,
+      pg_catalog.pg_get_userbyid(p.proowner))
+    || CASE WHEN p.proacl IS NULL THEN '' ELSE pg_catalog.format(
+      '; REVOKE ALL ON ROUTINE %s FROM PUBLIC', p.oid::pg_catalog.regprocedure)
+      || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('; GRANT EXECUTE ON ROUTINE %s TO %s',
+        p.oid::pg_catalog.regprocedure, CASE g.grantee WHEN 0 THEN 'PUBLIC'
+          ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END), '')
+        FROM pg_catalog.aclexplode(p.proacl) g WHERE g.grantee <> p.proowner), '') END
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   WHERE p.oid >= 16384 AND p.prokind IN ('f', 'p', 'w') AND n.nspname NOT IN ('shoal')
     AND p.prosrc NOT LIKE '%shoal.refuse_call(%' AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
         AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+UNION ALL
+  SELECT 7, c.oid, pg_catalog.format('CREATE VIEW %1$s AS %2$s; ALTER VIEW %1$s OWNER TO %3$I',
+      c.oid::pg_catalog.regclass, pg_catalog.rtrim(pg_catalog.pg_get_viewdef(c.oid), ';'),
+      pg_catalog.pg_get_userbyid(c.relowner))
+    || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('; GRANT %s ON %s TO %s',
+        g.privilege_type, c.oid::pg_catalog.regclass, CASE g.grantee WHEN 0 THEN 'PUBLIC'
+          ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END), '')
+      FROM pg_catalog.aclexplode(c.relacl) g WHERE g.grantee <> c.relowner), '')
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_rewrite w ON w.ev_class = c.oid
+  WHERE c.relkind = 'v' AND c.oid >= 16384 AND n.nspname <> 'shoal' AND c.relpersistence <> 't'
+    AND pg_catalog.pg_get_viewdef(c.oid) !~ 'pg_catalog|information_schema' AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend d WHERE d.objid = w.oid AND d.refobjid <> c.oid
+        AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'
+      AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 ) o WHERE sql IS NOT NULL ORDER BY ord, oid
 )";
 

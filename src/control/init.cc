@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "control/add_shard.h"
 #include "control/schema.h"
 #include "control/ticket.h"
 
@@ -72,6 +73,17 @@ Result<std::string> install_on_home(Pq& home, const std::string& cluster_name) {
       "INSERT INTO shoal.secret (value) VALUES ('\\x{}') ON CONFLICT DO NOTHING; COMMIT",
       to_hex(make_secret()))));
   return read_secret(home);
+}
+
+// A database that existed before may have schemas and types already.
+Result<> copy_existing_schema(Pq& home, Pq& shard) {
+  SHOAL_TRY(home.query("BEGIN; SET LOCAL search_path = ''"));
+  SHOAL_TRY(shard.query("BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning;"
+                        " SET LOCAL check_function_bodies = off"));
+  SHOAL_TRY(copy_schema(home, shard));
+  SHOAL_TRY(shard.query("COMMIT"));
+  SHOAL_TRY(home.query("COMMIT"));
+  return {};
 }
 
 bool same_place(const Dsn& a, const Dsn& b) {
@@ -173,9 +185,9 @@ Result<> init(const std::string& home_dsn, const std::string& cluster_name,
       return step_error(spec.name, refuse(Refusal::kBadShard, why));
     }
     if (!at_home) {
-      if (auto done = prepare_shard(*shard, *secret); !done) {
-        return step_error(spec.name, std::move(done).error());
-      }
+      auto done = prepare_shard(*shard, *secret);
+      if (done) done = copy_existing_schema(*home, *shard);
+      if (!done) return step_error(spec.name, std::move(done).error());
     }
     rows += shard_row_sql(++next_id, spec, *parts, at_home, *report);
   }
