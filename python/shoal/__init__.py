@@ -1,14 +1,14 @@
 """Shard keys to shards, in applications: exactly the functions of the Shoal router.
 
-    import shoal
+import shoal
 
-    shoal.shard_for("user-42", 4)                      # 0..3, by BLAKE2b keyed with the salt
-    ring = shoal.KeyFunction("ring", {"nodes": ["5432", "5433", "5434"]})
-    ring.owner("0OGWo")                                # "5433"
+shoal.shard_for("user-42", 4)                      # 0..3, by BLAKE2b keyed with the salt
+ring = shoal.KeyFunction("ring", {"nodes": ["5432", "5433", "5434"]})
+ring.owner("0OGWo")                                # "5433"
 
-    with shoal.with_key(42):                           # the key that routers and clients ask for
-        ...
-    shoal.for_each_shard(count_orders, num_shards=4)   # {"shard_0": ..., ...}, in parallel
+with shoal.with_key(42):                           # the key that routers and clients ask for
+    ...
+shoal.for_each_shard(count_orders, num_shards=4)   # {"shard_0": ..., ...}, in parallel
 """
 
 from ._core import KeyFunctionError

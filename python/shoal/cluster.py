@@ -21,7 +21,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The shards and keyspaces of one epoch. Read again when the epoch has moved: slots may have."""
+    """Shards and keyspaces of one epoch. Read again when the epoch has moved: slots may have."""
 
     name: str
     epoch: int
@@ -56,12 +56,17 @@ def _read_once(connection: Any) -> Cluster:
     with connection.cursor() as cursor:
         name, epoch = _rows(cursor, "SELECT name, epoch FROM shoal.cluster")[0]
         shard_rows = _rows(
-            cursor, "SELECT id, name, host, port, dbname, home FROM shoal.shard WHERE active ORDER BY name"
+            cursor,
+            "SELECT id, name, host, port, dbname, home FROM shoal.shard WHERE active ORDER BY name",
         )
         keyspaces = _rows(
-            cursor, "SELECT id, name, function, params, array_to_string(key_types, ',') FROM shoal.keyspace"
+            cursor,
+            "SELECT id, name, function, params, array_to_string(key_types, ',') "
+            "FROM shoal.keyspace",
         )
-        ranges = _rows(cursor, "SELECT keyspace, first_slot, last_slot, shard FROM shoal.slot_range")
+        ranges = _rows(
+            cursor, "SELECT keyspace, first_slot, last_slot, shard FROM shoal.slot_range"
+        )
         pinned = _rows(cursor, "SELECT keyspace, key, shard FROM shoal.pinned")
     names: dict[int, str] = {row[0]: row[1] for row in shard_rows}
     placements: dict[str, Placement] = {}

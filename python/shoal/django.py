@@ -53,7 +53,9 @@ class ShardRouter:
         self.num_shards: int = count
         self.aliases: list[str] = list(given) if given is not None else shard_aliases(count)
         self.salt: bytes = salt if salt is not None else settings.get("salt", DEFAULT_SALT)
-        shard_for("", self.num_shards, aliases=self.aliases, salt=self.salt)  # complains at start-up
+        shard_for(
+            "", self.num_shards, aliases=self.aliases, salt=self.salt
+        )  # complains at start-up
         models = list(models)
         self._labels = {m.lower() for m in models if isinstance(m, str)}
         self._classes = tuple(m for m in models if not isinstance(m, str))
@@ -66,7 +68,8 @@ class ShardRouter:
         if issubclass(model, self._classes):
             return True
         return any(
-            hasattr(base, "_meta") and base._meta.label_lower in self._labels for base in model.__mro__
+            hasattr(base, "_meta") and base._meta.label_lower in self._labels
+            for base in model.__mro__
         )
 
     def shard_of_active_key(self, model: Any) -> str:
@@ -88,7 +91,8 @@ class ShardRouter:
         own = isinstance(instance, model) if isinstance(model, type) else False
         if own and stored in self.aliases and stored != alias:
             raise RuntimeError(
-                f"this {model._meta.label} came from {stored}, but the active shard key is on {alias}"
+                f"this {model._meta.label} came from {stored}, "
+                f"but the active shard key is on {alias}"
             )
         return alias
 
@@ -106,7 +110,7 @@ class ShardRouter:
     def allow_migrate(
         self, db: str, app_label: str, model_name: Optional[str] = None, **hints: Any
     ) -> Optional[bool]:
-        """Tables of sharded models are made on the shards only; `migrate --database` once for each."""
+        """Tables of sharded models are made on the shards only: `migrate --database`, once each."""
         model = hints.get("model")
         if model is None and model_name is not None:
             from django.apps import apps

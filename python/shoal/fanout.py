@@ -26,7 +26,7 @@ def _names(num_shards: int, aliases: Optional[Sequence[str]]) -> list[str]:
 
 
 @overload
-def for_each_shard(
+def for_each_shard(  # type: ignore[overload-overlap]  # a coroutine function is the narrower case
     call: Callable[[str], Coroutine[Any, Any, T]],
     num_shards: int = ...,
     aliases: Optional[Sequence[str]] = ...,
@@ -70,7 +70,9 @@ def for_each_shard(
             for _, other in results:
                 if inspect.iscoroutine(other):
                     other.close()
-            raise TypeError("the callable returned a coroutine; await for_each_shard_async() instead")
+            raise TypeError(
+                "the callable returned a coroutine; await for_each_shard_async() instead"
+            )
     return {name: result for name, (_, result) in zip(names, results)}
 
 

@@ -20,13 +20,17 @@ DEFAULT_SALT = b"dorm-shard"
 
 # Functions that hash the text an application would hash. Without types their key is str(object).
 _TEXT_FUNCTIONS = frozenset({"ring", "dorm", "digest_mod", "redis", "rendezvous"})
-_TEXT_TYPES = frozenset({"text", "varchar", "character varying", "name", "bpchar", "char", "character"})
+_TEXT_TYPES = frozenset(
+    {"text", "varchar", "character varying", "name", "bpchar", "char", "character"}
+)
 
 
 @overload
 def shard_for(key: object, num_shards: int, *, aliases: None = None, salt: bytes = ...) -> int: ...
 @overload
-def shard_for(key: object, num_shards: int, *, aliases: Sequence[str], salt: bytes = ...) -> str: ...
+def shard_for(
+    key: object, num_shards: int, *, aliases: Sequence[str], salt: bytes = ...
+) -> str: ...
 def shard_for(
     key: object,
     num_shards: int,
@@ -127,14 +131,14 @@ class KeyFunction:
         if types is not None:
             self._types = (types,) if isinstance(types, str) else tuple(types)
         self._by_types: dict[tuple[str, ...], _core.Function] = {}
-        self._core(self._types or self._probe_types())
+        self._made(self._types or self._probe_types())
 
     def _probe_types(self) -> tuple[str, ...]:
         """Types under which the parameters can be checked before the first key is known."""
         if self._name in _TEXT_FUNCTIONS:
             for type_name in ("text", "uuid", "int8"):  # digest_mod of an int or a uuid
                 try:
-                    self._core((type_name,))
+                    self._made((type_name,))
                 except KeyFunctionError:
                     continue
                 self._types = None if type_name == "text" else (type_name,)
@@ -142,7 +146,7 @@ class KeyFunction:
             return ("text",)
         return ("text",) if self._name in ("pgdog",) else ("int8",)
 
-    def _core(self, types: tuple[str, ...]) -> _core.Function:
+    def _made(self, types: tuple[str, ...]) -> _core.Function:
         found = self._by_types.get(types)
         if found is None:
             found = self._by_types[types] = _core.Function(self._name, self._params, types)
@@ -150,12 +154,12 @@ class KeyFunction:
 
     def _resolve(self, key: object) -> tuple[_core.Function, list[Optional[str]]]:
         if self._types is None and self._name in _TEXT_FUNCTIONS:
-            return self._core(("text",)), [str(key)]
+            return self._made(("text",)), [str(key)]
         parts = list(key) if isinstance(key, (tuple, list)) else [key]
         types = self._types or tuple(_type_of(part) for part in parts)
         if len(parts) != len(types):
             raise ValueError(f"the key has {len(types)} columns, not {len(parts)}")
-        return self._core(types), [_text_of(part, t) for part, t in zip(parts, types)]
+        return self._made(types), [_text_of(part, t) for part, t in zip(parts, types)]
 
     @property
     def name(self) -> str:
@@ -175,7 +179,7 @@ class KeyFunction:
 
     @property
     def buckets(self) -> list[str]:
-        """The places that the scheme itself names: nodes, remainders, ranges. Empty if it has none."""
+        """The places that the scheme itself names: nodes, remainders, ranges; or none."""
         return self._any.buckets
 
     @property
@@ -207,7 +211,7 @@ class KeyFunction:
 
     def slots(self, keys: npt.ArrayLike) -> npt.NDArray[np.uint32]:
         """The slots of many integer keys at once; the GIL is released meanwhile."""
-        return self._core(self._types or ("int8",)).slots(_int64_array(keys))
+        return self._made(self._types or ("int8",)).slots(_int64_array(keys))
 
     def __repr__(self) -> str:
         return f"KeyFunction({self._name!r}, {self._params}, types={self._types})"
@@ -247,7 +251,7 @@ class Placement:
         self._types = function.types or ("text",)
         place = {name: i for i, name in enumerate(self.shard_names)}
         self._core = _core.Placement(
-            function._core(self._types),
+            function._made(self._types),
             self.shard_names,
             None if owners is None else [place[name] for name in owners],
             [(self._canonical(key), place[shard]) for key, shard in (pins or {}).items()],
@@ -268,7 +272,7 @@ class Placement:
         self._types = function.types or ("text",)
         place = {name: i for i, name in enumerate(self.shard_names)}
         self._core = _core.Placement(
-            function._core(self._types),
+            function._made(self._types),
             self.shard_names,
             [-1 if name is None else place[name] for name in owners],
             [(key, place[shard]) for key, shard in pins.items()],

@@ -47,9 +47,8 @@ KeyType type_of(const std::string& name) {
 
 std::vector<KeyValue> key_of(const std::vector<KeyType>& types, const Texts& texts) {
   if (texts.size() != types.size()) {
-    throw Failure{refuse(Refusal::kKeyValue,
-                         "the key has " + std::to_string(types.size()) + " columns, not " +
-                             std::to_string(texts.size()))};
+    throw Failure{refuse(Refusal::kKeyValue, "the key has " + std::to_string(types.size()) +
+                                                 " columns, not " + std::to_string(texts.size()))};
   }
   std::vector<KeyValue> out;
   for (std::size_t i = 0; i < types.size(); ++i) {
@@ -94,7 +93,9 @@ struct Function {
     for (const std::string& type : type_names) types.push_back(type_of(type));
     function = must(make_key_function(name, params, types));
   }
-  std::uint32_t slot(const Texts& key) const { return must(function->slot(key_of(types, key))).value; }
+  std::uint32_t slot(const Texts& key) const {
+    return must(function->slot(key_of(types, key))).value;
+  }
   std::string owner(const Texts& key) const { return function->slot_owner_name(Slot(slot(key))); }
   std::string hash(const Texts& key) const { return must(function->describe(key_of(types, key))); }
   std::vector<std::string> preference(const Texts& key) const {
@@ -153,11 +154,12 @@ struct PlacementOf {
     return must(placement.place(key_of(function.types, key))).value;
   }
   Numbers shards(const Integers& keys) const {
-    return for_each_integer(function.types, keys, [this](const KeyValue& key) -> Result<std::uint32_t> {
-      Result<ShardId> shard = placement.place(key);
-      if (!shard) return shard.error();
-      return static_cast<std::uint32_t>(shard->value);
-    });
+    return for_each_integer(function.types, keys,
+                            [this](const KeyValue& key) -> Result<std::uint32_t> {
+                              Result<ShardId> shard = placement.place(key);
+                              if (!shard) return shard.error();
+                              return static_cast<std::uint32_t>(shard->value);
+                            });
   }
   std::vector<std::int32_t> owners() const {
     std::vector<std::int32_t> out;
@@ -167,7 +169,8 @@ struct PlacementOf {
 };
 
 std::uint32_t shard_for(nb::bytes key, std::uint32_t num_shards, nb::bytes salt) {
-  return must(client::shard_for({key.c_str(), key.size()}, num_shards, {salt.c_str(), salt.size()}));
+  return must(
+      client::shard_for({key.c_str(), key.size()}, num_shards, {salt.c_str(), salt.size()}));
 }
 
 std::string canonical(const std::vector<std::string>& type_names, const Texts& key) {

@@ -11,8 +11,15 @@ import sys
 import pytest
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-SOURCES = ["python/shoal", "python/src", "python/CMakeLists.txt", "python/pyproject.toml",
-           "src/keys", "src/client", "src/base"]
+SOURCES = [
+    "python/shoal",
+    "python/src",
+    "python/CMakeLists.txt",
+    "python/pyproject.toml",
+    "src/keys",
+    "src/client",
+    "src/base",
+]
 
 
 def fingerprint() -> str:
@@ -29,12 +36,25 @@ def fingerprint() -> str:
 def build_package() -> pathlib.Path:
     target = PROJECT / "build/python" / fingerprint()
     if not (target / "shoal").exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps",
-                   "--disable-pip-version-check", "--target", str(target), str(PROJECT / "python")]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "--target",
+            str(target),
+            str(PROJECT / "python"),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            pytest.exit(f"the package does not build (it needs python3-dev and PyPI):\n"
-                        f"{done.stdout[-4000:]}{done.stderr[-4000:]}", returncode=1)
+            pytest.exit(
+                f"the package does not build (it needs python3-dev and PyPI):\n"
+                f"{done.stdout[-4000:]}{done.stderr[-4000:]}",
+                returncode=1,
+            )
     return target
 
 

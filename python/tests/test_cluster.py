@@ -36,14 +36,17 @@ def catalog():
             connection.execute(
                 "INSERT INTO shoal.shard (id, name, host, port, dbname, dsn, home, active) "
                 "VALUES (%s, %s, 'localhost', %s, 'app', '', %s, %s)",
-                (i, f"s{i}", str(5000 + i), i == 1, i != 3))
+                (i, f"s{i}", str(5000 + i), i == 1, i != 3),
+            )
         connection.execute(
             "INSERT INTO shoal.keyspace (id, name, function, params, key_types, slots) VALUES "
             "(1, 'tenants', 'postgres', '{\"slots\": 8}', '{int8}', 8),"
-            "(2, 'links', 'ring', '{\"nodes\": [\"s1\", \"s2\"], \"vnodes\": 1}', '{varchar}', 2)")
+            "(2, 'links', 'ring', '{\"nodes\": [\"s1\", \"s2\"], \"vnodes\": 1}', '{varchar}', 2)"
+        )
         connection.execute(
             "INSERT INTO shoal.slot_range (keyspace, first_slot, last_slot, shard) VALUES "
-            "(1, 0, 3, 1), (1, 4, 6, 2), (2, 0, 0, 1), (2, 1, 1, 2)")
+            "(1, 0, 3, 1), (1, 4, 6, 2), (2, 0, 0, 1), (2, 1, 1, 2)"
+        )
         connection.execute("INSERT INTO shoal.pinned (keyspace, key, shard) VALUES (1, '1000', 2)")
         yield server.dsn(), connection
 
@@ -83,7 +86,10 @@ def test_session_key_is_reset_after_a_failed_transaction(catalog):
     with psycopg.connect(catalog[0]) as connection:
         with pytest.raises(psycopg.errors.DivisionByZero), shoal.session_key(connection, 1):
             connection.execute("SELECT 1 / 0")
-        assert connection.execute("SELECT current_setting('shoal.key', true)").fetchone()[0] in (None, "")
+        assert connection.execute("SELECT current_setting('shoal.key', true)").fetchone()[0] in (
+            None,
+            "",
+        )
 
 
 @pytest.mark.slow
@@ -94,11 +100,28 @@ def test_libshoal_installs_and_a_program_outside_finds_it(catalog, tmp_path):
         return done.stdout
 
     build, installed, program = tmp_path / "build", tmp_path / "installed", tmp_path / "consumer"
-    run("cmake", "-S", PROJECT / "src/client", "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug")
+    run(
+        "cmake",
+        "-S",
+        PROJECT / "src/client",
+        "-B",
+        build,
+        "-G",
+        "Ninja",
+        "-DCMAKE_BUILD_TYPE=Debug",
+    )
     run("cmake", "--build", build)
     run("cmake", "--install", build, "--prefix", installed)
-    run("cmake", "-S", PROJECT / "src/client/consumer", "-B", program, "-G", "Ninja",
-        f"-DCMAKE_PREFIX_PATH={installed}")
+    run(
+        "cmake",
+        "-S",
+        PROJECT / "src/client/consumer",
+        "-B",
+        program,
+        "-G",
+        "Ninja",
+        f"-DCMAKE_PREFIX_PATH={installed}",
+    )
     run("cmake", "--build", program)
     assert run(program / "consumer") == "ok\n"
     keys = [*range(20), 1000]

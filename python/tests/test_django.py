@@ -11,14 +11,16 @@ django = pytest.importorskip("django")
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """Models of an application "shop" in a configured Django; tables are made by migrate's rules."""
+    """Models of an application "shop"; the router decides where their tables are made."""
     from django.conf import settings
 
     folder = tmp_path_factory.mktemp("databases")
     names = ["default", *shoal.shard_aliases(4)]
     if not settings.configured:
         settings.configure(
-            DATABASES={n: {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / n} for n in names},
+            DATABASES={
+                n: {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / n} for n in names
+            },
             DATABASE_ROUTERS=["shoal.django.ShardRouter"],
             SHOAL={"num_shards": 4, "shard_models": ["shop.Order", "shop.OrderLine"]},
             DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
@@ -92,8 +94,12 @@ def test_reads_and_writes_go_to_the_shard_of_the_active_key(shop):
 
 
 def test_without_a_key_a_sharded_model_is_an_error_that_names_it(shop):
-    for use in (lambda: shop.Order.objects.count(), lambda: shop.Order.objects.create(tenant="x"),
-                lambda: shop.Order(tenant="x").save(), lambda: shop.BigOrder.objects.count()):
+    for use in (
+        lambda: shop.Order.objects.count(),
+        lambda: shop.Order.objects.create(tenant="x"),
+        lambda: shop.Order(tenant="x").save(),
+        lambda: shop.BigOrder.objects.count(),
+    ):
         with pytest.raises(RuntimeError, match=r"shop\.(Big)?Order"):
             use()
 
@@ -125,7 +131,9 @@ def test_asynchronous_code_keeps_its_key(shop):
 
 def two_keys():
     first = 0
-    return first, next(k for k in range(1, 100) if shoal.shard_for(k, 4) != shoal.shard_for(first, 4))
+    return first, next(
+        k for k in range(1, 100) if shoal.shard_for(k, 4) != shoal.shard_for(first, 4)
+    )
 
 
 def test_relations_between_shards_are_refused(shop):
@@ -146,7 +154,9 @@ def test_an_object_of_another_shard_is_not_saved_as_a_second_row(shop):
         order = shop.Order.objects.create(tenant="a")
     with shoal.with_shard_key(other), pytest.raises(RuntimeError, match="came from"):
         order.save()
-    counts = shoal.for_each_shard(lambda alias: shop.Order.objects.using(alias).count(), num_shards=4)
+    counts = shoal.for_each_shard(
+        lambda alias: shop.Order.objects.using(alias).count(), num_shards=4
+    )
     assert sum(counts.values()) == 1
 
 
@@ -154,7 +164,9 @@ def test_for_each_shard_adds_up_all_shards(shop):
     for key in range(20):
         with shoal.with_shard_key(key):
             shop.Order.objects.create(tenant=str(key), amount=key)
-    counts = shoal.for_each_shard(lambda alias: shop.Order.objects.using(alias).count(), num_shards=4)
+    counts = shoal.for_each_shard(
+        lambda alias: shop.Order.objects.using(alias).count(), num_shards=4
+    )
     assert sum(counts.values()) == 20 and all(counts.values())
 
 

@@ -25,9 +25,26 @@ class Color(enum.Enum):
     RED = 1
 
 
-KEYS = [0, 1, -7, 2**80, "user-0", "", "ñandú", "x" * 300, True, 1.0, 1e22, decimal.Decimal("1.50"),
-        uuid.UUID(int=7), datetime.date(2024, 1, 2), b"abc", (1, 2), Color.RED,
-        datetime.datetime(2024, 1, 2, 3, 4, 5, 678901, datetime.timezone.utc)]
+KEYS = [
+    0,
+    1,
+    -7,
+    2**80,
+    "user-0",
+    "",
+    "ñandú",
+    "x" * 300,
+    True,
+    1.0,
+    1e22,
+    decimal.Decimal("1.50"),
+    uuid.UUID(int=7),
+    datetime.date(2024, 1, 2),
+    b"abc",
+    (1, 2),
+    Color.RED,
+    datetime.datetime(2024, 1, 2, 3, 4, 5, 678901, datetime.timezone.utc),
+]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=repr)
@@ -46,15 +63,22 @@ def test_shard_for_agrees_with_the_recorded_placements():
         params = record["params"]
         aliases = params["aliases"] or shoal.shard_aliases(params["num_shards"])
         salt = bytes.fromhex(params["salt_hex"])
-        assert shoal.shard_for(record["key"], params["num_shards"], aliases=aliases,
-                               salt=salt) == record["expected"]
+        assert (
+            shoal.shard_for(record["key"], params["num_shards"], aliases=aliases, salt=salt)
+            == record["expected"]
+        )
         checked += 1
     assert checked == 1032
 
 
 def test_shard_for_refuses_what_the_original_refuses():
-    for arguments, options in [((None, 4), {}), (("a", 0), {}), (("a", -1), {}),
-                               (("a", 2), {"aliases": ["x"]}), (("a", 2), {"salt": b"s" * 65})]:
+    for arguments, options in [
+        ((None, 4), {}),
+        (("a", 0), {}),
+        (("a", -1), {}),
+        (("a", 2), {"aliases": ["x"]}),
+        (("a", 2), {"salt": b"s" * 65}),
+    ]:
         with pytest.raises(ValueError):
             shoal.shard_for(*arguments, **options)
     with pytest.raises(TypeError):
@@ -68,7 +92,9 @@ def test_rings_agree_with_the_recorded_placements():
         if record["function"] != "uhashring":
             continue
         wanted = ("nodes", "vnodes", "hash_fn", "replicas")
-        params = json.dumps({k: v for k, v in record["params"].items() if k in wanted and v is not None})
+        params = json.dumps(
+            {k: v for k, v in record["params"].items() if k in wanted and v is not None}
+        )
         ring = functions.setdefault(params, shoal.KeyFunction("ring", params))
         assert ring.owner(record["key"]) == str(record["expected"])
         checked += 1
@@ -109,9 +135,14 @@ def test_dates_and_decimals_hash_as_postgresql_does():
     stamp = shoal.KeyFunction("postgres", {}, "timestamptz")
     zone = datetime.timezone(datetime.timedelta(hours=2))
     assert stamp.slot(datetime.datetime(2025, 6, 1, 12, 0, tzinfo=zone)) == stamp.slot(
-        "2025-06-01 10:00:00+00")
+        "2025-06-01 10:00:00+00"
+    )
     number = shoal.KeyFunction("postgres", {}, "numeric")
-    assert number.slot(decimal.Decimal("1.0")) == number.slot(decimal.Decimal("1.00")) == number.slot(1)
+    assert (
+        number.slot(decimal.Decimal("1.0"))
+        == number.slot(decimal.Decimal("1.00"))
+        == number.slot(1)
+    )
 
 
 def test_composite_keys_are_tuples():
@@ -135,7 +166,9 @@ def test_errors_carry_sqlstate_detail_and_hint():
 
 def test_digests_of_ints_and_uuids_need_no_types():
     key = uuid.UUID(int=2**127 + 5)
-    assert shoal.KeyFunction("digest_mod", {"digest": "uuid_int", "n": 7}).owner(key) == str(key.int % 7)
+    assert shoal.KeyFunction("digest_mod", {"digest": "uuid_int", "n": 7}).owner(key) == str(
+        key.int % 7
+    )
     python_hash = shoal.KeyFunction("digest_mod", {"digest": "python_int", "n": 16})
     for number in (-1, -2, 2**61 - 1, 2**61, -(2**63)):
         assert python_hash.hash(number) == str(hash(number))
@@ -144,11 +177,17 @@ def test_digests_of_ints_and_uuids_need_no_types():
 
 def test_arrays_give_the_same_slots_as_single_keys_at_a_million_per_second():
     numpy = pytest.importorskip("numpy")
-    keys = numpy.concatenate([numpy.arange(-500, 500), numpy.array([-2**63, 2**63 - 1])])
+    keys = numpy.concatenate([numpy.arange(-500, 500), numpy.array([-(2**63), 2**63 - 1])])
     many = numpy.tile(numpy.arange(200_000, dtype=numpy.int64), 5)
-    for name, params in [("postgres", {}), ("mod_floor", {"n": 4, "slots": 64}), ("mod_trunc", {"n": 4}),
-                         ("dorm", {"n": 4}), ("citus", {"n": 32}), ("jump", {"n": 5}),
-                         ("ring", {"nodes": ["a", "b", "c"]})]:
+    for name, params in [
+        ("postgres", {}),
+        ("mod_floor", {"n": 4, "slots": 64}),
+        ("mod_trunc", {"n": 4}),
+        ("dorm", {"n": 4}),
+        ("citus", {"n": 32}),
+        ("jump", {"n": 5}),
+        ("ring", {"nodes": ["a", "b", "c"]}),
+    ]:
         function = shoal.KeyFunction(name, params, "int8")
         assert function.slots(keys).tolist() == [function.slot(int(k)) for k in keys]
         # The best of several runs: other programs may use the processor meanwhile.
@@ -166,8 +205,12 @@ def test_arrays_of_other_things_are_refused():
     numpy = pytest.importorskip("numpy")
     function = shoal.KeyFunction("postgres", {}, "int8")
     assert function.slots(numpy.array([3, 4], dtype=numpy.int16)).tolist() == [
-        function.slot(3), function.slot(4)]
-    assert function.slots(numpy.arange(10)[::2]).tolist() == [function.slot(i) for i in range(0, 10, 2)]
+        function.slot(3),
+        function.slot(4),
+    ]
+    assert function.slots(numpy.arange(10)[::2]).tolist() == [
+        function.slot(i) for i in range(0, 10, 2)
+    ]
     with pytest.raises(TypeError):
         function.slots(numpy.array([1.5]))
     with pytest.raises(OverflowError):
@@ -201,4 +244,5 @@ def test_placements_take_arrays():
 
 def test_the_catalogue_of_functions_is_listed():
     assert {"postgres", "ring", "dorm", "mod_floor", "citus", "range", "list"} <= set(
-        shoal.function_names())
+        shoal.function_names()
+    )

@@ -70,7 +70,11 @@ def test_other_threads_see_no_key():
 
 def test_for_each_shard_names_the_shards_in_order():
     assert shoal.for_each_shard(str.upper) == {
-        "shard_0": "SHARD_0", "shard_1": "SHARD_1", "shard_2": "SHARD_2", "shard_3": "SHARD_3"}
+        "shard_0": "SHARD_0",
+        "shard_1": "SHARD_1",
+        "shard_2": "SHARD_2",
+        "shard_3": "SHARD_3",
+    }
     assert list(shoal.for_each_shard(len, num_shards=2)) == ["shard_0", "shard_1"]
     assert shoal.for_each_shard(len, aliases=["red", "green"]) == {"red": 3, "green": 5}
     with pytest.raises(ValueError):
@@ -80,7 +84,8 @@ def test_for_each_shard_names_the_shards_in_order():
 def test_for_each_shard_is_parallel():
     together = threading.Barrier(4, timeout=10)  # a sequential caller would never pass it
     assert shoal.for_each_shard(lambda name: together.wait() >= 0, num_shards=4) == {
-        f"shard_{i}": True for i in range(4)}
+        f"shard_{i}": True for i in range(4)
+    }
 
 
 def test_for_each_shard_hands_the_active_key_to_its_threads():
@@ -128,7 +133,9 @@ def test_a_plain_function_that_returns_coroutines_is_an_error_that_says_what_to_
     with pytest.raises(TypeError, match="for_each_shard_async"):
         shoal.for_each_shard(lambda name: call(name))
     assert asyncio.run(shoal.for_each_shard_async(lambda name: call(name), 2)) == {
-        "shard_0": "shard_0", "shard_1": "shard_1"}
+        "shard_0": "shard_0",
+        "shard_1": "shard_1",
+    }
 
 
 def test_async_errors_name_their_shard():
