@@ -153,6 +153,16 @@ TEST(Ring, a_new_node_takes_keys_and_no_other_key_moves) {
   EXPECT_GT(moved, 300);
 }
 
+TEST(Ring, weights_beside_a_list_are_the_weights_of_the_object_form) {
+  FunctionPtr list = must("ring", R"({"nodes": ["a", "b"], "weights": {"b": 3}})", KeyType::kText);
+  FunctionPtr object = must("ring", R"({"nodes": {"a": 1, "b": 3}})", KeyType::kText);
+  EXPECT_EQ(list->slot_count(), 640u);
+  for (std::uint32_t i = 0; i < 640; ++i) {
+    EXPECT_EQ(list->slot_owner_name(Slot(i)), object->slot_owner_name(Slot(i)));
+  }
+  EXPECT_NE(why("ring", R"({"nodes": ["a"], "weights": {"x": 3}})", KeyType::kText), "");
+}
+
 TEST(Ring, coinciding_ketama_points_belong_to_the_later_node) {
   auto ring = [](std::vector<std::string> names) {
     std::vector<HashRing::Node> nodes;

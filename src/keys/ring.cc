@@ -143,6 +143,27 @@ std::vector<HashRing::Node> take_nodes(Params& params, std::uint64_t vnodes) {
   return nodes;
 }
 
+// "weights": {"name": weight} beside a list of nodes.
+void take_weights(Params& params, std::vector<HashRing::Node>& nodes) {
+  const boost::json::value* value = params.take("weights");
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    params.fail("weights must be an object of name: integer");
+    return;
+  }
+  for (const auto& member : value->get_object()) {
+    auto node = std::find_if(nodes.begin(), nodes.end(), [&](const HashRing::Node& n) {
+      return n.name == std::string_view(member.key().data(), member.key().size());
+    });
+    std::optional<std::int64_t> weight = whole_number(member.value());
+    if (node == nodes.end() || !weight) {
+      params.fail("weights must name nodes and give integers");
+      return;
+    }
+    node->weight = *weight;
+  }
+}
+
 HashRing::Hash named_hash(Params& params, const std::string& name) {
   if (name == "md5" || name == "meta") return md5_position;
   if (name == "crc32") return [](std::string_view s) { return RingPosition{0, crc32(s)}; };
@@ -234,6 +255,7 @@ FunctionPtr make_ring(std::string_view, Params& params, Types types) {
   std::uint64_t vnodes = params.number("vnodes", 0, kMaxPoints, ketama ? 40 : 160);
   std::uint64_t replicas = params.number("replicas", 1, 4, 4);
   std::vector<HashRing::Node> nodes = take_nodes(params, vnodes);
+  take_weights(params, nodes);
   TextForm form = take_text_form(params, types);
   std::uint64_t points = 0;
   for (const HashRing::Node& node : nodes) {
