@@ -263,5 +263,60 @@ TEST(Plan, scatters) {
   });
 }
 
+TEST(Plan, order_is_merged_only_where_it_is_certain) {
+  check({
+      {"by an aggregate", "SELECT tenant_id, count(*) FROM orders GROUP BY 1 ORDER BY 2 DESC LIMIT 3", "route: 4 shards\nreason: sharded table orders, grouped by the shard key\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"tenant_id\", \"count\"(*) FROM \"orders\" GROUP BY 1 ORDER BY 2 DESC LIMIT 3\nmerge: merge by column 2 desc; at most 3 rows"},
+      {"by a timestamp: compared in binary", "SELECT created FROM orders ORDER BY created", "route: 4 shards\nreason: sharded table orders\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"created\", \"created\" AS \"shoal_sort_1\" FROM \"orders\" ORDER BY \"created\"\nmerge: merge by column 2; hide 1 columns"},
+      {"by an expression", "SELECT x FROM orders ORDER BY x + 1", "route: gather"},
+      {"by text under C", "SELECT note FROM orders ORDER BY note", "route: 4 shards"},
+      {"by text under another collation", "SELECT name FROM ci ORDER BY name", "route: gather"},
+      {"by text with an explicit collation", "SELECT note FROM orders ORDER BY note COLLATE \"C\"", "route: gather"},
+      {"WITH TIES", "SELECT x FROM orders ORDER BY x FETCH FIRST 3 ROWS WITH TIES", "route: gather"},
+      {"LIMIT of an expression", "SELECT x FROM orders ORDER BY x LIMIT 1 + 1", "route: gather"},
+      {"LIMIT NULL", "SELECT x FROM orders ORDER BY x LIMIT NULL", "route: 4 shards"},
+      {"a set operation", "SELECT tenant_id FROM orders UNION ALL SELECT tenant_id FROM users ORDER BY 1", "route: 4 shards"},
+  });
+}
+
+TEST(Plan, aggregates_are_combined_only_where_it_is_exact) {
+  check({
+      {"count", "SELECT count(*) FROM orders", "route: 4 shards\nreason: partial aggregates of each shard\nshards: s1, s2, s3, s4\ntext: as it came\nmerge: combine one row: count"},
+      {"sum, min, max, bool_and", "SELECT sum(x), min(id), max(note), bool_and(x > 3) FROM orders", "route: 4 shards\nreason: partial aggregates of each shard\nshards: s1, s2, s3, s4\ntext: as it came\nmerge: combine one row: sum min max bool_and"},
+      {"FILTER", "SELECT count(*) FILTER (WHERE tenant_id = 5) FROM orders", "route: 4 shards"},
+      {"avg", "SELECT avg(x) FROM orders", "route: gather"},
+      {"sum of numeric", "SELECT sum(amount) FROM users", "route: gather"},
+      {"sum of an expression", "SELECT sum(x * 2) FROM orders", "route: gather"},
+      {"an expression of aggregates", "SELECT sum(x) / count(*) FROM orders", "route: gather"},
+      {"count(DISTINCT key)", "SELECT count(DISTINCT tenant_id) FROM orders", "route: 4 shards"},
+      {"count(DISTINCT x)", "SELECT count(DISTINCT x) FROM orders", "route: gather"},
+      {"two DISTINCTs", "SELECT count(DISTINCT tenant_id), count(DISTINCT x) FROM orders", "route: gather"},
+      {"string_agg", "SELECT string_agg(note, ',' ORDER BY id) FROM orders", "route: gather"},
+      {"HAVING", "SELECT x, count(*) FROM orders GROUP BY x HAVING count(*) > 1", "route: gather"},
+      {"groups", "SELECT x, count(*) FROM orders GROUP BY x ORDER BY count(*) DESC, x LIMIT 2", "route: 4 shards\nreason: partial groups of each shard\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"x\", \"count\"(*) FROM \"orders\" GROUP BY \"x\"\nmerge: combine groups: group count; merge by column 2 desc 1; at most 2 rows"},
+      {"groups by a column that is not shown", "SELECT count(*) FROM orders GROUP BY x", "route: 4 shards\nreason: partial groups of each shard\nshards: s1, s2, s3, s4\n"
+       "text: SELECT \"count\"(*), \"x\" AS \"shoal_group_1\" FROM \"orders\" GROUP BY \"x\"\nmerge: combine groups: count group; hide 1 columns"},
+      {"groups of numerics", "SELECT amount, count(*) FROM users GROUP BY amount", "route: gather"},
+      {"groups by an expression", "SELECT count(*) FROM orders GROUP BY x % 2", "route: gather"},
+      {"GROUPING SETS", "SELECT x, count(*) FROM orders GROUP BY ROLLUP (x)", "route: gather"},
+      {"a join that is not linked", "SELECT count(*) FROM orders o JOIN users u ON u.id = o.id", "route: gather"},
+      {"a subselect with a LIMIT", "SELECT count(*) FROM (SELECT * FROM orders LIMIT 3) q", "route: gather"},
+      {"DISTINCT", "SELECT DISTINCT x, note FROM orders ORDER BY note DESC LIMIT 3", "route: 4 shards\nreason: distinct rows of each shard\nshards: s1, s2, s3, s4\n"
+       "text: SELECT DISTINCT \"x\", \"note\" FROM \"orders\" ORDER BY 2 DESC, 1 LIMIT 3\nmerge: merge by column 2 desc 1; drop equal rows; at most 3 rows"},
+      {"DISTINCT of an expression", "SELECT DISTINCT x + 1 FROM orders", "route: gather"},
+  });
+}
+
+TEST(Plan, pulls) {
+  check({
+      {"needed columns and simple conditions only", "SELECT avg(o.x) FROM orders o JOIN note n ON n.k = o.id WHERE o.x > 3 AND o.note = n.x::text AND n.x = 1",
+       "route: gather\nreason: a join is not on the shard key\n"
+       "pull shoal_pull_7_1 from s1, s2, s3, s4: SELECT \"o\".\"id\", \"o\".\"x\", \"o\".\"note\" FROM \"public\".\"orders\" AS \"o\" WHERE (\"o\".\"x\" > 3)\n"
+       "finish: SELECT \"avg\"(\"o\".\"x\") FROM (\"shoal_pull_7_1\" AS \"o\" JOIN \"public\".\"note\" AS \"n\" ON (\"n\".\"k\" = \"o\".\"id\")) WHERE ((\"o\".\"x\" > 3) AND (\"o\".\"note\" = CAST(\"n\".\"x\" AS \"text\")) AND (\"n\".\"x\" = 1))"},
+  });
+}
+
 }  // namespace
 }  // namespace shoal::plan

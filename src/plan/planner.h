@@ -48,13 +48,24 @@ class Planner {
                               const route::Property& p);
   std::optional<SortKey> sort_key(const route::Analysis& a, route::ColumnId c, int position,
                                   const sql::SortBy* by) const;
+  // The same for an output or expression: a column, or an aggregate whose type is certain.
+  std::optional<SortKey> sort_key(const route::Analysis& a, const sql::Expr* e,
+                                  std::optional<route::ColumnId> c, int position,
+                                  const sql::SortBy* by) const;
+  std::optional<SortKey> sort_key_of_type(Oid type, int position, const sql::SortBy* by) const;
   bool take_limit(sql::Select& text, Merge& merge);
 
-  // combine.cc: partial aggregates
+  // combine.cc: partial aggregates and DISTINCT
   std::optional<Plan> combine(const sql::Select& s, const route::Analysis& a, route::Deriver& d);
+  std::optional<Plan> aggregates(const sql::Select& s, const route::Analysis& a,
+                                 const route::Property& rows);
+  std::optional<Plan> distinct_rows(const sql::Select& s, const route::Analysis& a,
+                                    const route::Property& rows);
+  std::optional<Combine> partial(const route::Analysis& a, const route::Property& rows,
+                                 const sql::Call& c, int position) const;
 
   // pull.cc
-  Plan pull(const sql::Select& s, std::string reason);
+  Plan pull(const sql::Select& s, const route::Analysis& a, std::string reason);
 
   // write.cc
   Plan update(const sql::Update& s);

@@ -2,13 +2,15 @@
 // merge for ORDER BY, with LIMIT and OFFSET cut here.
 #include "plan/planner.h"
 #include "plan/texts.h"
+#include "route/functions.h"
 #include "sql/deparse.h"
 #include "sql/parse.h"
 
 namespace shoal::plan {
 namespace {
 
-constexpr std::uint32_t kBpchar = 1042, kText = 25, kVarchar = 1043;
+constexpr std::uint32_t kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kBpchar = 1042,
+                        kVarchar = 1043, kNumeric = 1700;
 
 bool bytewise_locale(const std::string& locale) {
   return locale == "C" || locale == "POSIX" || locale == "C.UTF-8" || locale == "C.utf8";
@@ -34,21 +36,47 @@ bool needs_binary(std::uint32_t type) {
 
 }  // namespace
 
+std::optional<SortKey> Planner::sort_key_of_type(Oid type, int position, const sql::SortBy* by) const {
+  if (!known_order(type.value)) return std::nullopt;
+  SortKey key;
+  key.column = position;
+  key.type = type.value;
+  if (by == nullptr) return key;
+  using Order = sql::SortBy::Order;
+  using Nulls = sql::SortBy::Nulls;
+  if (by->order == Order::kUsing) return std::nullopt;
+  key.descending = by->order == Order::kDesc;
+  key.nulls_first = by->nulls == Nulls::kDefault ? key.descending : by->nulls == Nulls::kFirst;
+  return key;
+}
+
+std::optional<SortKey> Planner::sort_key(const route::Analysis& a, const sql::Expr* e,
+                                         std::optional<route::ColumnId> c, int position,
+                                         const sql::SortBy* by) const {
+  if (c) return sort_key(a, *c, position, by);
+  if (e == nullptr) return std::nullopt;
+  const auto* call = std::get_if<sql::Call>(&e->node);
+  if (call == nullptr || call->over || a.aggregate_of.count(e) == 0) return std::nullopt;
+  const std::string& name = call->name.back();
+  if (name == "count") return sort_key_of_type(Oid{kInt8}, position, by);
+  if (call->args.size() != 1) return std::nullopt;
+  const auto column = a.find_column(call->args[0].get());
+  if (!column) return std::nullopt;
+  const std::uint32_t type = a.column(*column).type.value;
+  if (name == "sum" && (type == kInt2 || type == kInt4)) return sort_key_of_type(Oid{kInt8}, position, by);
+  if (name == "sum" && type == kInt8) return sort_key_of_type(Oid{kNumeric}, position, by);
+  const bool plain_type = type == kInt2 || type == kInt4 || type == kInt8 || type == kNumeric;
+  if ((name == "min" || name == "max") && plain_type) return sort_key_of_type(Oid{type}, position, by);
+  return std::nullopt;
+}
+
 // How the router orders a column; nullopt when it can't be certain to do it as the server does.
 std::optional<SortKey> Planner::sort_key(const route::Analysis& a, route::ColumnId c, int position,
                                          const sql::SortBy* by) const {
   const route::RelationColumn& column = a.column(c);
-  SortKey key;
-  key.column = position;
-  key.type = column.type.value;
-  if (!known_order(key.type)) return std::nullopt;
-  if (by != nullptr) {
-    using Order = sql::SortBy::Order;
-    using Nulls = sql::SortBy::Nulls;
-    if (by->order == Order::kUsing) return std::nullopt;
-    key.descending = by->order == Order::kDesc;
-    key.nulls_first = by->nulls == Nulls::kDefault ? key.descending : by->nulls == Nulls::kFirst;
-  }
+  auto known = sort_key_of_type(column.type, position, by);
+  if (!known) return std::nullopt;
+  SortKey key = *known;
   if (key.type != kText && key.type != kVarchar && key.type != kBpchar) return key;
   // Text is ordered here only under collations that are bytewise by definition.
   if (!column.plain) return std::nullopt;
@@ -108,9 +136,16 @@ std::optional<Plan> Planner::scatter(const sql::Select& s, const route::Analysis
   sql::SelectPtr text = sql::clone(s);
   for (const route::SortItem& item : b.order) {
     std::optional<route::ColumnId> column = item.column;
-    if (!column && item.output >= 0) column = b.outputs[static_cast<std::size_t>(item.output)].column;
-    if (!column) return std::nullopt;
-    auto key = sort_key(a, *column, item.output, item.by);
+    const sql::Expr* source = item.by->expr.get();
+    if (item.output >= 0) {
+      column = b.outputs[static_cast<std::size_t>(item.output)].column;
+      source = b.outputs[static_cast<std::size_t>(item.output)].expr;
+    }
+    auto key = sort_key(a, source, column, item.output, item.by);
+    if (!key && b.left >= 0 && item.output >= 0) {
+      const Oid type = b.outputs[static_cast<std::size_t>(item.output)].type;
+      if (route::is_integer_type(type)) key = sort_key_of_type(type, item.output, item.by);
+    }
     if (!key) return std::nullopt;
     if (item.output < 0 || needs_binary(key->type)) {
       // A hidden column is not possible where the outputs decide the rows.

@@ -70,12 +70,13 @@ Plan Planner::several_shards(const sql::Select& s, const route::Analysis& a, con
   if (!needs_home && !a.effects.moment) {
     if (p.partitioned()) {
       if (auto plan = scatter(s, a, p)) return std::move(*plan);
-    } else if (auto plan = combine(s, a, d)) {
-      return std::move(*plan);
+    }
+    if (p.gathered()) {
+      if (auto plan = combine(s, a, d)) return std::move(*plan);
     }
   }
   if (a.row_locks) return refused(Refusal::kRowLocks, "the rows would have to be gathered first");
-  return pull(s, p.gathered() ? p.rule : "its rows have to be finished on one server");
+  return pull(s, a, p.gathered() ? p.rule : "its rows have to be finished on one server");
 }
 
 }  // namespace shoal::plan
