@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import select
+import subprocess
 import time
 
 from psycopg import pq
@@ -56,10 +57,14 @@ def _text(value: bytes | None) -> str | None:
 
 
 class Side:
-    """A connection to PostgreSQL or to a router. Reconnects when the connection is lost."""
+    """A connection to PostgreSQL or to a router. Reconnects when the connection is lost.
 
-    def __init__(self, dsn: str, sabotage: bool = False):
+    `revive` is a command that starts a dead server again, so that one crash costs one statement.
+    """
+
+    def __init__(self, dsn: str, sabotage: bool = False, revive: list[str] | None = None):
         self.dsn = dsn
+        self.revive = revive
         self.sabotage = sabotage
         self.conn: pq.PGconn | None = None
         self.connect()
@@ -67,6 +72,10 @@ class Side:
     def connect(self) -> None:
         self.close()
         self.conn = pq.PGconn.connect(self.dsn.encode())
+        if self.conn.status != pq.ConnStatus.OK and self.revive:
+            self.conn.finish()
+            subprocess.run(self.revive, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+            self.conn = pq.PGconn.connect(self.dsn.encode())
         if self.conn.status != pq.ConnStatus.OK:
             raise ConnectionError(f"{self.dsn}: {self.conn.error_message.decode().strip()}")
         self.conn.notice_handler = lambda _: None
@@ -192,11 +201,13 @@ SELECT c FROM (
          END AS k
   FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace
   WHERE relkind IN ('v', 'm', 'r', 'p', 'S', 'c') AND NOT relispartition
+    AND pg_get_userbyid(relowner) = current_user
     AND nspname NOT IN ('pg_catalog', 'information_schema', 'shoal') AND nspname !~ '^pg_'
   UNION ALL
   SELECT 2, format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure), 0
   FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace
-  WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'shoal') AND nspname !~ '^pg_'
+  WHERE pg_get_userbyid(proowner) = current_user AND nspname !~ '^pg_'
+    AND nspname NOT IN ('pg_catalog', 'information_schema', 'shoal')
   UNION ALL
   SELECT 3, format('DROP TYPE IF EXISTS %I.%I CASCADE', nspname, typname), 0
   FROM pg_type t JOIN pg_namespace s ON s.oid = t.typnamespace

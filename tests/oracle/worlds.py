@@ -29,9 +29,11 @@ class World:
     postgres_dsn: str
     shoal_dsn: str
     against: str = "shoal"
+    revive: list[str] | None = None
 
     def connect(self) -> Pair:
-        return Pair(Side(self.postgres_dsn), Side(self.shoal_dsn, sabotage=self.against == "lossy"))
+        shoal = Side(self.shoal_dsn, sabotage=self.against == "lossy", revive=self.revive)
+        return Pair(Side(self.postgres_dsn), shoal)
 
 
 def clean_pair(pair: Pair) -> list[str]:
@@ -81,7 +83,10 @@ def worlds(shards: list[int], against: str = "shoal"):
                 cluster = stack.enter_context(Cluster(count))
                 like = cluster.url("s1")
                 server = stack.enter_context(Server(f"oracle{count}"))
-                made.append(World(count, make_database(server, like), cluster.url()))
+                revive = cluster.command("up")
+                made.append(
+                    World(count, make_database(server, like), cluster.url(), against, revive)
+                )
             else:
                 first = stack.enter_context(Server(f"oracle{count}"))
                 second = stack.enter_context(Server(f"twin{count}"))

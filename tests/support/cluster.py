@@ -61,8 +61,11 @@ class Cluster:
     def __exit__(self, *_) -> None:
         self.remove()
 
+    def command(self, *arguments: str) -> list[str]:
+        return [str(binary()), "dev", *arguments, "--dir", str(self.directory)]
+
     def _run(self, *arguments: str, timeout_s: float = 120) -> str:
-        command = [str(binary()), "dev", *arguments, "--dir", str(self.directory)]
+        command = self.command(*arguments)
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
         )
