@@ -374,7 +374,8 @@ io::Task<Result<>> Commands::before_commit(backend::ShardRunner& runner,
                                            catalog::SnapshotPtr snapshot, Change& change) {
   if (!change.schema_changed) co_return Result<>{};
   co_return co_await write_catalog(runner, std::move(snapshot),
-                                   "UPDATE shoal.cluster SET epoch = epoch + 1");
+                                   "UPDATE shoal.cluster SET epoch = epoch + 1,"
+                                   " schema_mark = shoal.schema_mark()");
 }
 
 io::Task<> Commands::finish(Change& change, bool committed) {

@@ -192,7 +192,8 @@ Result<> init(const std::string& home_dsn, const std::string& cluster_name,
     rows += shard_row_sql(++next_id, spec, *parts, at_home, *report);
   }
   SHOAL_TRY(home->query("BEGIN; " + rows +
-                        "UPDATE shoal.cluster SET epoch = epoch + 1; COMMIT; NOTIFY shoal_epoch"));
+                        "UPDATE shoal.cluster SET epoch = epoch + 1,"
+                        " schema_mark = shoal.schema_mark(); COMMIT; NOTIFY shoal_epoch"));
   return {};
 }
 

@@ -107,7 +107,25 @@ END $$;
 constexpr std::string_view kHomeTables = R"sql(
 CREATE TABLE IF NOT EXISTS shoal.cluster (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  name text NOT NULL, epoch bigint NOT NULL DEFAULT 1, version int NOT NULL);
+  name text NOT NULL, epoch bigint NOT NULL DEFAULT 1, version int NOT NULL,
+  schema_mark numeric NOT NULL DEFAULT 0);
+ALTER TABLE shoal.cluster ADD COLUMN IF NOT EXISTS schema_mark numeric NOT NULL DEFAULT 0;
+COMMENT ON COLUMN shoal.cluster.schema_mark IS 'changes made past the routers show as another mark';
+-- Another value whenever something changed that snapshots hold.
+CREATE OR REPLACE FUNCTION shoal.schema_mark() RETURNS numeric LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(sum(hashint8(o * 4294967296 + x)), 0) FROM (
+    SELECT oid::int8, xmin::text::int8 FROM pg_class WHERE oid >= 16384 AND relpersistence <> 't'
+    UNION ALL SELECT attrelid::int8 * 2048 + attnum, a.xmin::text::int8 FROM pg_attribute a
+      JOIN pg_class c ON c.oid = a.attrelid WHERE c.oid >= 16384 AND relpersistence <> 't'
+        AND relkind IN ('r', 'p', 'v', 'm', 'f') AND attnum > 0
+    UNION ALL SELECT oid::int8, xmin::text::int8 FROM pg_attrdef
+    UNION ALL SELECT oid::int8, xmin::text::int8 FROM pg_trigger
+    UNION ALL SELECT oid::int8, xmin::text::int8 FROM pg_rewrite WHERE oid >= 16384
+    UNION ALL SELECT oid::int8, xmin::text::int8 FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT oid::int8, xmin::text::int8 FROM pg_namespace WHERE nspname !~ '^pg_'
+  ) s(o, x)
+$$;
 CREATE TABLE IF NOT EXISTS shoal.shard (
   id int PRIMARY KEY, name text NOT NULL UNIQUE,
   host text NOT NULL, port text NOT NULL, dbname text NOT NULL, options text NOT NULL DEFAULT '',

@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kConnectTimeout{3'000};
 constexpr milliseconds kReleasePatience{5'000};  // then a client's COMMIT is answered all the same
+constexpr milliseconds kMarkPeriod{2'000};       // how soon a change past the routers is seen
 constexpr int kRouterTimeoutLeases = 3;          // after so many leases a router is given up
 
 std::int64_t number(const std::string& text) {
@@ -72,7 +73,7 @@ struct Store::Impl {
   std::vector<HoldRequest> holds;
   std::vector<ReleaseRequest> releases;
   std::vector<HoldId> to_delete;
-  Clock::time_point lease_renewed{};
+  Clock::time_point lease_renewed{}, mark_read{};
   std::uint64_t generation = 0;
   std::set<Oid> held;
   std::map<HoldId, std::uint64_t> seen;      // holds that exist, with the generation that has them
@@ -88,6 +89,7 @@ struct Store::Impl {
   Result<> tick();
   Result<> begin_holds();
   Result<> look();
+  Result<> notice_outside_changes();
   Result<> check_own_state(const std::string& state);
   Result<> renew_lease();
   void apply_holds(const TextRows& rows);
@@ -154,6 +156,7 @@ void Store::Impl::take_requests() {
 Result<> Store::Impl::tick() {
   SHOAL_TRY(begin_holds());
   SHOAL_TRY(end_holds());
+  SHOAL_TRY(notice_outside_changes());
   // Holds before the epoch: a hold that is gone by then ended with a commit that look() will find.
   auto rows = catalog.query("SELECT id, relations FROM shoal.hold ORDER BY id");
   if (!rows) return std::move(rows).error();
@@ -199,6 +202,16 @@ Result<> Store::Impl::end_holds() {
     to_delete.clear();
   }
   if (any) SHOAL_TRY(catalog.query("NOTIFY shoal_epoch"));
+  return {};
+}
+
+// Somebody may change home's schema past the routers; their snapshots follow all the same.
+Result<> Store::Impl::notice_outside_changes() {
+  if (Clock::now() - mark_read < kMarkPeriod) return {};
+  mark_read = Clock::now();
+  SHOAL_TRY(catalog.query(
+      "UPDATE shoal.cluster c SET epoch = epoch + 1, schema_mark = m.mark"
+      " FROM (SELECT shoal.schema_mark() AS mark) m WHERE c.schema_mark <> m.mark"));
   return {};
 }
 
@@ -450,6 +463,7 @@ Result<catalog::SnapshotPtr> Store::start() {
   if (!secret) return std::move(secret).error();
   i.secret = std::move(*secret);
   SHOAL_TRY(i.register_router());
+  SHOAL_TRY(i.notice_outside_changes());
   SHOAL_TRY(i.load());
   i.thread = std::thread([&i] { i.run(); });
   if (i.options.recovery_period.count() > 0) {

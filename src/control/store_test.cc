@@ -94,11 +94,22 @@ TEST_F(StoreTest, a_new_epoch_is_loaded_and_published) {
   EXPECT_GT(a.store->router_id(), 0);
   ASSERT_TRUE(service_.query("CREATE TABLE fresh (x int);"
                              "UPDATE shoal.cluster SET epoch = epoch + 1; NOTIFY shoal_epoch"));
-  EXPECT_TRUE(a.wait([&] { return a.epoch == (*first)->epoch.value + 1; }));
-  EXPECT_TRUE(a.store->snapshot()->table("public", "fresh"));
+  EXPECT_TRUE(a.wait([&] { return a.epoch > (*first)->epoch.value &&
+                                  a.store->snapshot()->table("public", "fresh"); }));
   EXPECT_EQ(value(service_, "SELECT state FROM shoal.routers"), "live");
   a.store->stop();
   EXPECT_EQ(value(service_, "SELECT state FROM shoal.routers"), "gone");
+}
+
+TEST_F(StoreTest, a_schema_change_past_the_routers_is_noticed) {
+  TestRouter a(home_dsn_);
+  ASSERT_TRUE(a.store->start());
+  ASSERT_TRUE(service_.query("CREATE TABLE past (x int)"));
+  EXPECT_TRUE(a.wait([&] { return a.store->snapshot()->table("public", "past") != nullptr; }));
+  const std::int64_t epoch = a.store->snapshot()->epoch.value;
+  ASSERT_TRUE(service_.query("ALTER TABLE past ALTER x SET DEFAULT 7"));
+  EXPECT_TRUE(a.wait([&] { return a.epoch > epoch; }));
+  EXPECT_EQ(a.store->snapshot()->table("public", "past")->column("x")->default_sql, "7");
 }
 
 TEST_F(StoreTest, a_hold_returns_when_all_routers_have_acknowledged) {
