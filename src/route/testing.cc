@@ -121,7 +121,7 @@ void add_functions(Builder& b) {
   b.function("string_agg", 'i', kText, 'a');
   b.function("array_agg", 'i', 2277, 'a');
   b.function("stddev", 'i', kNumeric, 'a');
-  for (const char* name : {"row_number", "rank", "lag", "lead", "first_value"}) {
+  for (const char* name : {"row_number", "rank", "dense_rank", "lag", "lead", "first_value"}) {
     b.function(name, 'i', kInt8, 'w');
   }
   for (const char* name : {"lower", "upper", "substr", "concat"}) b.function(name, 'i', kText);
