@@ -41,6 +41,13 @@ struct CoreContext {
   std::shared_ptr<io::TlsContext> server_tls;
   bool server_tls_required = false;
   std::uint64_t next_transaction = 1;
+  // The SQL about decision rows of two-phase commit, by their key (txn/gid.h), from whoever owns
+  // that table and its tickets. Without `decide` no transaction can write on two shards.
+  struct DecisionSql {
+    std::function<std::string(std::string_view key)> decide;  // in the last agent's transaction
+    std::function<std::string(std::string_view key)> settle;  // gives "commit" or "abort"
+  };
+  DecisionSql decision_sql;
   Counters counters;
 
   // Tables whose placement is being changed: new statements on them wait for `changed`.

@@ -120,7 +120,8 @@ io::Task<> Fan::read(std::size_t i) {
 
 io::Task<bool> Fan::all_ended(io::Deadline deadline) {
   while (running_ > 0) {
-    if (!co_await ended_.wait(deadline)) co_return running_ == 0;
+    const bool woken = co_await ended_.wait(deadline);
+    if (!woken) co_return running_ == 0;
   }
   co_return true;
 }
@@ -131,16 +132,19 @@ io::Task<> Fan::cancel(std::size_t i) {
 }
 
 io::Task<> Fan::end_others() {
-  if (co_await all_ended(io::Deadline::in(kGrace))) co_return;
+  bool done = co_await all_ended(io::Deadline::in(kGrace));
+  if (done) co_return;
   for (std::size_t i = 0; i < branches_.size(); ++i)
     if (!branches_[i].ended && !branches_[i].connection->broken()) group_.start(cancel(i));
-  if (co_await all_ended(io::Deadline::in(kPatience))) co_return;
+  done = co_await all_ended(io::Deadline::in(kPatience));
+  if (done) co_return;
   for (Branch& b : branches_)
     if (!b.ended) b.connection->close();
 }
 
 io::Task<> Fan::watch_deadline() {
-  if (!co_await all_ended(deadline_)) fail(late_);
+  const bool in_time = co_await all_ended(deadline_);
+  if (!in_time) fail(late_);
 }
 
 io::Task<Result<>> Fan::run() {

@@ -168,7 +168,8 @@ io::Task<> Workspace::abort() {
   }
   append_simple(c, "ROLLBACK");
   c.send();
-  if (!co_await c.drain(io::Deadline::in(io::Milliseconds(5'000)))) c.close();
+  const bool clean = co_await c.drain(io::Deadline::in(io::Milliseconds(5'000)));
+  if (!clean) c.close();
 }
 
 }  // namespace shoal::exec
