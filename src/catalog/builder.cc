@@ -13,9 +13,15 @@ using Row = std::span<const std::optional<std::string_view>>;
 std::string_view text(Row row, std::size_t i) {
   return i < row.size() && row[i] ? *row[i] : std::string_view{};
 }
-std::string str(Row row, std::size_t i) { return std::string(text(row, i)); }
-bool flag(Row row, std::size_t i) { return text(row, i) == "t"; }
-char letter(Row row, std::size_t i) { return text(row, i).empty() ? ' ' : text(row, i)[0]; }
+std::string str(Row row, std::size_t i) {
+  return std::string(text(row, i));
+}
+bool flag(Row row, std::size_t i) {
+  return text(row, i) == "t";
+}
+char letter(Row row, std::size_t i) {
+  return text(row, i).empty() ? ' ' : text(row, i)[0];
+}
 template <class T>
 T number(Row row, std::size_t i) {
   T value{};
@@ -23,7 +29,9 @@ T number(Row row, std::size_t i) {
   std::from_chars(t.data(), t.data() + t.size(), value);
   return value;
 }
-Oid oid(Row row, std::size_t i) { return Oid(number<std::uint32_t>(row, i)); }
+Oid oid(Row row, std::size_t i) {
+  return Oid(number<std::uint32_t>(row, i));
+}
 
 // "1 2 3" as int2vector and oidvector print.
 template <class T>
@@ -224,7 +232,8 @@ void SnapshotBuilder::State::function(Row row) {
   f->strict = flag(row, 7);
   f->args = number<std::uint16_t>(row, 8);
   f->default_args = number<std::uint16_t>(row, 9);
-  for (const std::uint32_t t : numbers<std::uint32_t>(text(row, 10))) f->arg_types.push_back(Oid(t));
+  for (const std::uint32_t t : numbers<std::uint32_t>(text(row, 10)))
+    f->arg_types.push_back(Oid(t));
   f->result = oid(row, 11);
   f->declared = str(row, 12);
   std::string name = f->name;
@@ -350,16 +359,21 @@ SnapshotBuilder::SnapshotBuilder(SnapshotPtr previous) : state_(std::make_shared
 Result<> SnapshotBuilder::add_row(std::size_t query,
                                   std::span<const std::optional<std::string_view>> row) {
   State& s = *state_;
-  static constexpr std::size_t kColumns[] = {8,  9, 5, 4,  3,  6, 1,  10, 12, 7,
+  static constexpr std::size_t kColumns[] = {8, 9,  5, 4, 3,  6,  1, 10, 12, 7,
                                              7, 13, 6, 6, 10, 12, 7, 13, 6};
   if (query >= std::size(kColumns) || row.size() != kColumns[query]) {
     return inconsistent(fmt::format("query {} gave {} columns", query, row.size()));
   }
   if (query >= kQueryBuiltinClasses && s.previous) return {};
   switch (query) {
-    case kQueryCluster: s.cluster(row); break;
-    case kQueryShards: s.shard(row); break;
-    case kQueryKeyspaces: return s.keyspace(row);
+    case kQueryCluster:
+      s.cluster(row);
+      break;
+    case kQueryShards:
+      s.shard(row);
+      break;
+    case kQueryKeyspaces:
+      return s.keyspace(row);
     case kQuerySlotRanges:
       s.slots.push_back({KeyspaceId(number<std::int32_t>(row, 0)), number<std::uint32_t>(row, 1),
                          number<std::uint32_t>(row, 2), ShardId(number<std::int32_t>(row, 3))});
@@ -368,19 +382,37 @@ Result<> SnapshotBuilder::add_row(std::size_t query,
       s.pins.push_back({KeyspaceId(number<std::int32_t>(row, 0)), str(row, 1),
                         ShardId(number<std::int32_t>(row, 2))});
       break;
-    case kQueryPlaced: s.placed_row(row); break;
-    case kQuerySchemas: s.out->schemas.push_back(str(row, 0)); break;
+    case kQueryPlaced:
+      s.placed_row(row);
+      break;
+    case kQuerySchemas:
+      s.out->schemas.push_back(str(row, 0));
+      break;
     case kQueryClasses:
-    case kQueryBuiltinClasses: s.relation(row); break;
+    case kQueryBuiltinClasses:
+      s.relation(row);
+      break;
     case kQueryColumns:
-    case kQueryBuiltinColumns: s.column(row); break;
-    case kQueryIndexes: s.index(row); break;
+    case kQueryBuiltinColumns:
+      s.column(row);
+      break;
+    case kQueryIndexes:
+      s.index(row);
+      break;
     case kQueryTypes:
-    case kQueryBuiltinTypes: s.type(row); break;
+    case kQueryBuiltinTypes:
+      s.type(row);
+      break;
     case kQueryFunctions:
-    case kQueryBuiltinFunctions: s.function(row); break;
-    case kQueryTableRules: s.table_rule(row); break;
-    default: s.collation(row); break;
+    case kQueryBuiltinFunctions:
+      s.function(row);
+      break;
+    case kQueryTableRules:
+      s.table_rule(row);
+      break;
+    default:
+      s.collation(row);
+      break;
   }
   return {};
 }

@@ -17,7 +17,8 @@ FROM shoal.cluster c, pg_catalog.pg_database d, LATERAL pg_catalog.to_jsonb(d) j
 WHERE d.datname = pg_catalog.current_database())";
 
 constexpr std::string_view kShards = R"(
-SELECT id, name, host, port, dbname, options, home, active, system_identifier FROM shoal.shard ORDER BY name)";
+SELECT id, name, host, port, dbname, options, home, active, system_identifier FROM shoal.shard
+ORDER BY name)";
 
 constexpr std::string_view kKeyspaces = R"(
 SELECT id, name, function, params, pg_catalog.array_to_string(key_types, ',') FROM shoal.keyspace
@@ -44,25 +45,25 @@ WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)' ORDER BY 1)";
 // Other sessions' temporary tables are theirs; the reading session's own appear under "pg_temp".
 #define SHOAL_NAMESPACE \
   "CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END"
-#define SHOAL_OWN_OR_PERMANENT \
-  "(c.relpersistence <> 't' OR n.oid = pg_catalog.pg_my_temp_schema())"
+#define SHOAL_OWN_OR_PERMANENT "(c.relpersistence <> 't' OR n.oid = pg_catalog.pg_my_temp_schema())"
 
-#define SHOAL_CLASSES(condition, viewdef)                                                         \
-  "SELECT c.oid, " SHOAL_NAMESPACE ", c.relname, c.relkind, " viewdef ","                         \
-  " c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid"      \
-  "   AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT EXISTS ("                              \
-  "     SELECT FROM shoal.declared_function d"                                                     \
-  "     WHERE pg_catalog.to_regprocedure(d.function) = t.tgfoid)),"                                \
-  " c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"        \
-  "   AND w.rulename <> '_RETURN'),"                                                               \
-  " c.relrowsecurity, c.relpersistence = 't', c.relkind = 'p' OR c.relhassubclass"                 \
-  " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"           \
-  " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' AND "            \
-  SHOAL_OWN_OR_PERMANENT " AND " condition
+#define SHOAL_CLASSES(condition, viewdef)                                                     \
+  "SELECT c.oid, " SHOAL_NAMESPACE ", c.relname, c.relkind, " viewdef                         \
+  ","                                                                                         \
+  " c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid" \
+  "   AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND NOT EXISTS ("                         \
+  "     SELECT FROM shoal.declared_function d"                                                \
+  "     WHERE pg_catalog.to_regprocedure(d.function) = t.tgfoid)),"                           \
+  " c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"   \
+  "   AND w.rulename <> '_RETURN'),"                                                          \
+  " c.relrowsecurity, c.relpersistence = 't', c.relkind = 'p' OR c.relhassubclass"            \
+  " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"      \
+  " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' "           \
+  "AND " SHOAL_OWN_OR_PERMANENT " AND " condition
 
-constexpr std::string_view kClasses = SHOAL_CLASSES(
-    "c.oid >= 16384",
-    "CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END");
+constexpr std::string_view kClasses =
+    SHOAL_CLASSES("c.oid >= 16384",
+                  "CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END");
 constexpr std::string_view kBuiltinClasses = SHOAL_CLASSES("c.oid < 16384", "NULL");
 
 // The sequence of a column: the one its default names, otherwise the one that belongs to it.
@@ -76,7 +77,8 @@ SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
       WHERE p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid
         AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass LIMIT 1), own.sequence, 0),
   d.adbin IS NOT NULL AND a.attgenerated = '' AND EXISTS (
-    SELECT FROM pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':(?:op)?funcid (\d+)', 'g') f(m)
+    SELECT FROM pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':(?:op)?funcid (\d+)', 'g')
+      f(m)
     JOIN pg_catalog.pg_proc p ON p.oid = f.m[1]::pg_catalog.oid
     WHERE p.provolatile <> 'i' AND NOT (p.oid < 16384 AND p.proname IN ('nextval', 'now',
       'transaction_timestamp', 'timezone', 'date', 'timestamptz', 'timestamp', 'to_char')))
@@ -108,28 +110,28 @@ SELECT i.indrelid, c.relname, i.indkey, i.indnkeyatts, i.indisunique, i.indispri
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 WHERE i.indisvalid AND i.indrelid >= 16384 ORDER BY i.indrelid, c.relname)";
 
-#define SHOAL_TYPES                                                                       \
-  "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typbasetype,"          \
-  " CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE 0 END"                 \
-  " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"   \
+#define SHOAL_TYPES                                                                     \
+  "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typbasetype,"        \
+  " CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE 0 END"               \
+  " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace" \
   " WHERE n.nspname !~ '^pg_(toast|temp_)' AND "
 constexpr std::string_view kTypes = SHOAL_TYPES "t.oid >= 16384";
 constexpr std::string_view kBuiltinTypes = SHOAL_TYPES "t.oid < 16384";
 
-#define SHOAL_FUNCTIONS(declared)                                                         \
-  "SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prokind, p.proretset,"            \
-  " p.provariadic <> 0, p.proisstrict, p.pronargs, p.pronargdefaults, p.proargtypes,"     \
-  " p.prorettype, " declared                                                              \
-  " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"   \
+#define SHOAL_FUNCTIONS(declared)                                                       \
+  "SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prokind, p.proretset,"          \
+  " p.provariadic <> 0, p.proisstrict, p.pronargs, p.pronargdefaults, p.proargtypes,"   \
+  " p.prorettype, " declared                                                            \
+  " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace" \
   " WHERE n.nspname !~ '^pg_temp_' AND "
 constexpr std::string_view kFunctions = SHOAL_FUNCTIONS(
     "(SELECT d.declared FROM shoal.declared_function d"
     " WHERE pg_catalog.to_regprocedure(d.function) = p.oid)") "p.oid >= 16384";
 constexpr std::string_view kBuiltinFunctions = SHOAL_FUNCTIONS("NULL") "p.oid < 16384";
 
-#define SHOAL_COLLATIONS                                                                        \
+#define SHOAL_COLLATIONS                                                                          \
   "SELECT c.oid, c.collname, coalesce(j->>'colllocale', j->>'colliculocale', c.collcollate, '')," \
-  " c.collprovider, c.collisdeterministic, coalesce(c.collversion, '')"                         \
+  " c.collprovider, c.collisdeterministic, coalesce(c.collversion, '')"                           \
   " FROM pg_catalog.pg_collation c, LATERAL pg_catalog.to_jsonb(c) j WHERE "
 constexpr std::string_view kCollations = SHOAL_COLLATIONS "c.oid >= 16384";
 constexpr std::string_view kBuiltinCollations = SHOAL_COLLATIONS "c.oid < 16384";
@@ -139,14 +141,18 @@ SELECT id, column_name, schema_name, table_pattern, kind, keyspace FROM shoal.ta
 ORDER BY id)";
 
 constexpr std::array<std::string_view, kQueryCount> kQueries{
-    kCluster,        kShards,         kKeyspaces,    kSlotRanges,       kPins,     kPlaced,
-    kSchemas,        kClasses,        kColumns,      kIndexes,          kTypes,    kFunctions,
-    kCollations,     kTableRules,     kBuiltinClasses, kBuiltinColumns, kBuiltinTypes,   kBuiltinFunctions,
-    kBuiltinCollations};
+    kCluster,        kShards,       kKeyspaces,        kSlotRanges,       kPins,
+    kPlaced,         kSchemas,      kClasses,          kColumns,          kIndexes,
+    kTypes,          kFunctions,    kCollations,       kTableRules,       kBuiltinClasses,
+    kBuiltinColumns, kBuiltinTypes, kBuiltinFunctions, kBuiltinCollations};
 
 }  // namespace
 
-std::span<const std::string_view> snapshot_queries() { return kQueries; }
-std::size_t first_builtin_query() { return kQueryBuiltinClasses; }
+std::span<const std::string_view> snapshot_queries() {
+  return kQueries;
+}
+std::size_t first_builtin_query() {
+  return kQueryBuiltinClasses;
+}
 
 }  // namespace shoal::catalog

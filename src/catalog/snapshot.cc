@@ -129,9 +129,9 @@ std::vector<const Function*> Snapshot::resolve_functions(
       const Function* f = it->second.get();
       if (f->schema != schema) continue;
       // The same argument types earlier in the path hide this one.
-      const bool hidden = std::any_of(found.begin(), found.begin() + before, [&](const Function* o) {
-        return o->arg_types == f->arg_types;
-      });
+      const bool hidden =
+          std::any_of(found.begin(), found.begin() + before,
+                      [&](const Function* o) { return o->arg_types == f->arg_types; });
       if (!hidden) found.push_back(f);
     }
     return false;

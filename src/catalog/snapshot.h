@@ -40,15 +40,15 @@ enum class TableKind : std::uint8_t { kSingle, kSharded, kReference, kCatalog };
 
 struct Column {
   std::string name;
-  Oid type;               // pg_type oid on home
+  Oid type;  // pg_type oid on home
   std::int32_t typmod = -1;
   std::int16_t attnum = 0;
   bool not_null = false;
   bool has_default = false;
   std::string default_sql;  // pg_get_expr of the default, empty if none
   bool identity = false, generated = false;
-  Oid collation;            // 0 when not collatable
-  Oid sequence;             // serial/identity: its sequence on home, 0 if none
+  Oid collation;  // 0 when not collatable
+  Oid sequence;   // serial/identity: its sequence on home, 0 if none
 };
 
 struct Index {
@@ -72,7 +72,7 @@ struct Table {
   bool has_rules = false;       // rules other than a view's own
   bool row_security = false;
   bool temporary = false;
-  bool has_children = false;    // inheritance or partitions
+  bool has_children = false;      // inheritance or partitions
   bool default_volatile = false;  // some default is neither constant, nextval nor now()
 
   const Column* column(std::string_view name) const;
@@ -84,8 +84,8 @@ struct Type {
   std::string schema, name;
   char typtype = 'b';  // b c d e p r m
   char category = 'U';
-  Oid base;        // domain: its base type, otherwise 0
-  Oid element;     // array: its element type, otherwise 0
+  Oid base;                                           // domain: its base type, otherwise 0
+  Oid element;                                        // array: its element type, otherwise 0
   bool builtin() const { return oid.value < 16384; }  // FirstNormalObjectId
 };
 
@@ -112,7 +112,7 @@ struct Collation {
   std::string name, locale;  // collcollate / colliculocale
   char provider = 'c';       // 'd' default, 'c' libc, 'i' ICU
   bool deterministic = true;
-  std::string version;       // as the server reports, empty if none
+  std::string version;  // as the server reports, empty if none
 };
 
 // What becomes of a new table (shoal.table_rule): the first rule that fits it.
@@ -121,7 +121,7 @@ struct TableRule {
   std::string column, schema;  // empty: any
   std::string pattern = "%";   // LIKE, of the table's name
   TableKind kind = TableKind::kSingle;
-  std::string keyspace;        // empty: the default one
+  std::string keyspace;  // empty: the default one
 };
 
 class Snapshot {
@@ -132,7 +132,7 @@ class Snapshot {
   std::vector<Shard> shards;  // active ones first, by name
   std::vector<Keyspace> keyspaces;
   std::vector<TableRule> table_rules;  // by id
-  Collation database_collation;  // what collation "default" means on home
+  Collation database_collation;        // what collation "default" means on home
   std::string server_encoding = "UTF8";
   int server_version_num = 150000;
 

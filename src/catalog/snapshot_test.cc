@@ -1,3 +1,4 @@
+// Name resolution and what the builder makes of rows.
 #include "catalog/snapshot.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,9 @@ namespace {
 
 using Path = std::vector<std::string>;
 
-std::string oid_or_none(const Table* t) { return t ? std::to_string(t->oid.value) : "none"; }
+std::string oid_or_none(const Table* t) {
+  return t ? std::to_string(t->oid.value) : "none";
+}
 
 TEST(Snapshot, resolves_tables_along_the_search_path) {
   const SnapshotPtr s = make_test_snapshot();
@@ -95,9 +98,10 @@ TEST(Builder, fills_tables_columns_indexes_and_placement) {
 TEST(Builder, takes_builtins_from_an_earlier_snapshot_of_the_same_version) {
   const SnapshotPtr before = make_test_snapshot();
   SnapshotBuilder builder(before);
-  ASSERT_TRUE(builder.add_row(
-      kQueryCluster, TestRow{"test", "6", "150020", "UTF8", "C.UTF-8", "c", "", ""}));
-  ASSERT_TRUE(builder.add_row(kQueryShards, TestRow{"1", "s1", "h1", "5432", "a", "", "t", "t", "7"}));
+  ASSERT_TRUE(builder.add_row(kQueryCluster,
+                              TestRow{"test", "6", "150020", "UTF8", "C.UTF-8", "c", "", ""}));
+  ASSERT_TRUE(
+      builder.add_row(kQueryShards, TestRow{"1", "s1", "h1", "5432", "a", "", "t", "t", "7"}));
   const SnapshotPtr s = builder.finish().value();
   EXPECT_EQ(s->epoch, Epoch(6));
   EXPECT_EQ(s->resolve_functions({}, {"lower"}).size(), 2u);
@@ -116,7 +120,8 @@ TEST(Builder, refuses_what_is_inconsistent) {
   };
   EXPECT_EQ(error_of(kQuerySlotRanges, {"1", "5", "6", "2"}),
             "keyspace ints: slot 5 has two owners");
-  EXPECT_EQ(error_of(kQuerySlotRanges, {"1", "4096", "4096", "2"}), "keyspace ints: slots 4096..4096");
+  EXPECT_EQ(error_of(kQuerySlotRanges, {"1", "4096", "4096", "2"}),
+            "keyspace ints: slots 4096..4096");
   EXPECT_EQ(error_of(kQueryPlaced, {"20003", "sharded", "1", "1", "gone", std::nullopt}),
             "table public.note has no key column gone");
   EXPECT_EQ(error_of(kQueryPins, {"1", "7"}), "query 4 gave 2 columns");

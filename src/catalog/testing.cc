@@ -1,3 +1,4 @@
+// The rows of the test cluster.
 #include "catalog/testing.h"
 
 namespace shoal::catalog {
@@ -31,25 +32,26 @@ const std::vector<Entry>& entries() {
       {kQueryClasses, {"20003", "public", "note", "r", N, "f", "f", "f", "f", "f"}},
       {kQueryClasses, {"20004", "app", "orders", "r", N, "f", "f", "f", "f", "f"}},
       {kQueryClasses, {"20005", "public", "big", "v", "SELECT 1", "f", "f", "f", "f", "f"}},
-      {kQueryColumns, {"20001", "1", "id", "20", "-1", "t", "nextval('s'::regclass)", "f", "f",
-                       "0", "20009", "f"}},
+      {kQueryColumns,
+       {"20001", "1", "id", "20", "-1", "t", "nextval('s'::regclass)", "f", "f", "0", "20009",
+        "f"}},
       {kQueryColumns, {"20001", "3", "tenant_id", "20", "-1", "t", N, "f", "f", "0", "0", "f"}},
-      {kQueryColumns, {"20001", "4", "code", "25", "-1", "f", "gen_random_uuid()", "f", "f", "100",
-                       "0", "t"}},
+      {kQueryColumns,
+       {"20001", "4", "code", "25", "-1", "f", "gen_random_uuid()", "f", "f", "100", "0", "t"}},
       {kQueryIndexes, {"20001", "orders_code_key", "4 1", "1", "t", "f", "f"}},
       {kQueryIndexes, {"20001", "orders_pkey", "3 1", "2", "t", "t", "f"}},
       {kQueryTypes, {"20100", "app", "mood", "e", "E", "0", "0"}},
-      {kQueryFunctions, {"20200", "app", "lower", "v", "f", "f", "f", "f", "1", "0", "25", "25",
-                         "local"}},
+      {kQueryFunctions,
+       {"20200", "app", "lower", "v", "f", "f", "f", "f", "1", "0", "25", "25", "local"}},
       {kQueryCollations, {"20300", "ci", "und-u-ks-level2", "i", "f", "153"}},
       {kQueryBuiltinClasses, {"1259", "pg_catalog", "pg_class", "r", N, "f", "f", "f", "f", "f"}},
       {kQueryBuiltinColumns, {"1259", "1", "oid", "26", "-1", "t", N, "f", "f", "0", "0", "f"}},
       {kQueryBuiltinTypes, {"20", "pg_catalog", "int8", "b", "N", "0", "0"}},
       {kQueryBuiltinTypes, {"25", "pg_catalog", "text", "b", "S", "0", "0"}},
-      {kQueryBuiltinFunctions, {"870", "pg_catalog", "lower", "i", "f", "f", "f", "t", "1", "0",
-                                "25", "25", N}},
-      {kQueryBuiltinFunctions, {"3800", "pg_catalog", "lower", "i", "f", "f", "f", "t", "1", "0",
-                                "3831", "2283", N}},
+      {kQueryBuiltinFunctions,
+       {"870", "pg_catalog", "lower", "i", "f", "f", "f", "t", "1", "0", "25", "25", N}},
+      {kQueryBuiltinFunctions,
+       {"3800", "pg_catalog", "lower", "i", "f", "f", "f", "t", "1", "0", "3831", "2283", N}},
       {kQueryBuiltinCollations, {"950", "C", "C", "c", "t", ""}},
   };
   return rows;

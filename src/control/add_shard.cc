@@ -1,3 +1,4 @@
+// From an empty database to a shard, in one transaction there.
 #include "control/add_shard.h"
 
 #include "control/definition.h"
@@ -60,8 +61,7 @@ Result<> copy_roles(Pq& home, Pq& shard) {
 
 // What an attempt before this one left behind, and the list for the next one.
 Result<> drop_leftovers(Pq& shard) {
-  SHOAL_TRY(shard.query(
-      "CREATE TABLE IF NOT EXISTS shoal.attempt (relation text PRIMARY KEY)"));
+  SHOAL_TRY(shard.query("CREATE TABLE IF NOT EXISTS shoal.attempt (relation text PRIMARY KEY)"));
   auto left = shard.query("SELECT relation FROM shoal.attempt");
   if (!left) return std::move(left).error();
   for (std::size_t i = 0; i < left->rows.size(); ++i) {
@@ -90,7 +90,8 @@ std::string quoted(const catalog::Table& t) {
 Result<> create_tables(Pq& home, Pq& shard, ShardId id, const catalog::Snapshot& snapshot) {
   std::vector<Oid> placed, roots;
   for (const auto& [oid, t] : snapshot.tables_by_oid) {
-    if (t.kind != catalog::TableKind::kSharded && t.kind != catalog::TableKind::kReference) continue;
+    if (t.kind != catalog::TableKind::kSharded && t.kind != catalog::TableKind::kReference)
+      continue;
     placed.push_back(oid);
   }
   std::sort(placed.begin(), placed.end());
@@ -98,7 +99,8 @@ Result<> create_tables(Pq& home, Pq& shard, ShardId id, const catalog::Snapshot&
   std::string list;
   for (const Oid o : placed) list += fmt::format("{}{}", list.empty() ? "" : ",", o.value);
   auto tops = home.query(fmt::format(
-      "SELECT oid FROM pg_catalog.pg_class WHERE oid = ANY ('{{{}}}') AND NOT relispartition", list));
+      "SELECT oid FROM pg_catalog.pg_class WHERE oid = ANY ('{{{}}}') AND NOT relispartition",
+      list));
   if (!tops) return std::move(tops).error();
   for (std::size_t i = 0; i < tops->rows.size(); ++i) {
     roots.push_back(Oid(static_cast<std::uint32_t>(std::stoul(cell(*tops, i, 0)))));
@@ -120,7 +122,8 @@ Result<> create_tables(Pq& home, Pq& shard, ShardId id, const catalog::Snapshot&
     for (const catalog::Column& c : t.columns) {
       if (!c.generated) columns += (columns.empty() ? "" : ", ") + quote_ident(c.name);
     }
-    auto data = home.copy_out(fmt::format("COPY (SELECT {} FROM {}) TO STDOUT", columns, quoted(t)));
+    auto data =
+        home.copy_out(fmt::format("COPY (SELECT {} FROM {}) TO STDOUT", columns, quoted(t)));
     if (!data) return std::move(data).error();
     SHOAL_TRY(shard.copy_in(fmt::format("COPY {} ({}) FROM STDIN", quoted(t), columns), *data));
   }
@@ -140,7 +143,8 @@ constexpr const char* kSettings =
     " SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = postgres;";
 
 Result<> fill(Pq& home, Pq& shard, ShardId id, const catalog::Snapshot& snapshot) {
-  SHOAL_TRY(home.query(fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", kSettings)));
+  SHOAL_TRY(
+      home.query(fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", kSettings)));
   SHOAL_TRY(shard.query(fmt::format("BEGIN; {}", kSettings)));
   SHOAL_TRY(drop_leftovers(shard));
   SHOAL_TRY(copy_schema(home, shard));

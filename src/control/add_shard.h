@@ -13,7 +13,8 @@
 namespace shoal::control {
 
 struct NewShard {
-  std::string name, dsn;  // the DSN may leave out user and password: those of the catalog's are taken
+  std::string name,
+      dsn;  // the DSN may leave out user and password: those of the catalog's are taken
   ShardId id;
 };
 
@@ -22,9 +23,9 @@ struct PreparedShard {
   std::string catalog_sql;
 };
 
-// In one transaction on the new shard. Repeating it after the cluster's own transaction failed starts
-// anew: what an earlier attempt created is dropped first. `snapshot` must be the committed one, and
-// schema changes and reference writes must be held (store.h).
+// In one transaction on the new shard. Repeating it after the cluster's own transaction failed
+// starts anew: what an earlier attempt created is dropped first. `snapshot` must be the committed
+// one, and schema changes and reference writes must be held (store.h).
 Result<PreparedShard> prepare_new_shard(const NewShard& shard, const std::string& catalog_dsn,
                                         const std::string& secret,
                                         const catalog::Snapshot& snapshot);

@@ -18,9 +18,9 @@ class CatalogStore {
   using HoldId = std::int64_t;
   virtual ~CatalogStore() = default;
 
-  virtual const std::string& secret() const = 0;       // for tickets (ticket.h)
+  virtual const std::string& secret() const = 0;  // for tickets (ticket.h)
   virtual const std::string& catalog_dsn() const = 0;
-  virtual catalog::SnapshotPtr snapshot() const = 0;   // the newest committed one
+  virtual catalog::SnapshotPtr snapshot() const = 0;  // the newest committed one
   // Holds the tables on all routers and returns when all have acknowledged (or were fenced).
   // Errors: 55P03 when transactions still use them after hold_timeout; 08001 without a catalog.
   virtual io::Task<Result<HoldId>> hold(std::vector<Oid> tables) = 0;

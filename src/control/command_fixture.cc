@@ -1,3 +1,4 @@
+// The stand-ins for a session's connections and COPY.
 #include "control/command_fixture.h"
 
 #include "control/rows.h"
@@ -20,8 +21,10 @@ std::vector<std::optional<std::string>> fields_of(std::string_view line) {
       end_field();
     } else if (line[i] == '\\' && i + 1 < line.size()) {
       const char c = line[++i];
-      if (c == 'N') null = true;
-      else field.push_back(c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c);
+      if (c == 'N')
+        null = true;
+      else
+        field.push_back(c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c);
     } else {
       field.push_back(line[i]);
     }

@@ -1,5 +1,5 @@
-// Dispatch, arguments, and the commands that are a few statements long. The larger ones: placement.cc,
-// keyspace.cc, add_shard.cc.
+// Dispatch, arguments, and the commands that are a few statements long. The larger ones:
+// placement.cc, keyspace.cc, add_shard.cc.
 #include "control/commands.h"
 
 #include <charconv>
@@ -36,12 +36,14 @@ class Arguments {
 
 Result<Arguments> Arguments::bind(const CallArguments& call, const Signature& signature) {
   const auto no_function = [&](std::string_view why) {
-    return make_error("42883", fmt::format("function {}.{} cannot be called so", signature.schema,
-                                           signature.name),
-                      std::string(why));
+    return make_error(
+        "42883",
+        fmt::format("function {}.{} cannot be called so", signature.schema, signature.name),
+        std::string(why));
   };
   Arguments out;
-  if (call.by_position.size() > signature.parameters.size()) return no_function("too many arguments");
+  if (call.by_position.size() > signature.parameters.size())
+    return no_function("too many arguments");
   for (std::size_t i = 0; i < call.by_position.size(); ++i) {
     out.values_[std::string(signature.parameters[i].name)] = call.by_position[i];
   }
@@ -115,8 +117,9 @@ io::Task<Result<>> do_create_distributed_table(Work& work, Arguments arguments) 
   }
   const std::string with = arguments.get("colocate_with").value_or("default");
   if (with == "none") {
-    co_return refuse(Refusal::kBadPlacement, "colocate_with 'none'",
-                     "SELECT shoal.create_keyspace(name), then shoal.shard_table with that keyspace");
+    co_return refuse(
+        Refusal::kBadPlacement, "colocate_with 'none'",
+        "SELECT shoal.create_keyspace(name), then shoal.shard_table with that keyspace");
   }
   if (with != "default") {
     auto other = co_await resolve_relation(work, with);
@@ -125,7 +128,8 @@ io::Task<Result<>> do_create_distributed_table(Work& work, Arguments arguments) 
     const catalog::Keyspace* k = t && t->kind == catalog::TableKind::kSharded
                                      ? work.snapshot->keyspace(t->keyspace)
                                      : nullptr;
-    if (!k) co_return refuse(Refusal::kBadPlacement, fmt::format("{} is not a sharded table", with));
+    if (!k)
+      co_return refuse(Refusal::kBadPlacement, fmt::format("{} is not a sharded table", with));
     request.keyspace = k->name;
   }
   co_return co_await shard_table(work, std::move(request));
@@ -137,7 +141,8 @@ io::Task<Result<>> do_create_keyspace(Work& work, Arguments arguments) {
   if (!name) co_return std::move(name).error();
   const std::string function = arguments.get("function").value_or("postgres");
   std::string params = arguments.get("params").value_or("{}");
-  if (function == "postgres" && params == "{}") params = fmt::format("{{\"slots\": {}}}", kDefaultSlots);
+  if (function == "postgres" && params == "{}")
+    params = fmt::format("{{\"slots\": {}}}", kDefaultSlots);
   std::vector<keys::KeyType> types;
   for (const std::string& t : array_elements(arguments.get("key_types").value_or("{int8}"))) {
     const auto type = keys::key_type_of_name(t);
@@ -150,12 +155,12 @@ io::Task<Result<>> do_create_keyspace(Work& work, Arguments arguments) {
 // A keyspace by its name, otherwise that of a sharded table.
 io::Task<Result<KeyspaceId>> find_keyspace(Work& work, std::string name) {
   if (const catalog::Keyspace* k = work.snapshot->keyspace(name)) co_return k->id;
-  auto rows = co_await work.home(fmt::format(
-      "SELECT pg_catalog.to_regclass({}) IS NOT NULL", quote_literal(name)));
+  auto rows = co_await work.home(
+      fmt::format("SELECT pg_catalog.to_regclass({}) IS NOT NULL", quote_literal(name)));
   if (!rows) co_return std::move(rows).error();
   if (cell(*rows, 0, 0) != "t") {
-    co_return refuse(Refusal::kUnknownKeyspace, fmt::format("\"{}\" is neither a keyspace nor a table",
-                                                            name));
+    co_return refuse(Refusal::kUnknownKeyspace,
+                     fmt::format("\"{}\" is neither a keyspace nor a table", name));
   }
   auto oid = co_await resolve_relation(work, name);
   if (!oid) co_return std::move(oid).error();
@@ -190,11 +195,11 @@ io::Task<Result<TextRows>> do_where(Work& work, Arguments arguments) {
   auto id = co_await find_keyspace(work, *name);
   if (!id) co_return std::move(id).error();
   const catalog::Keyspace& k = *work.snapshot->keyspace(*id);
-  std::vector<std::string> parts = k.types.size() > 1 ? array_elements(*text)
-                                                      : std::vector<std::string>{*text};
+  std::vector<std::string> parts =
+      k.types.size() > 1 ? array_elements(*text) : std::vector<std::string>{*text};
   if (parts.size() != k.types.size()) {
-    co_return refuse(Refusal::kKeyValue, fmt::format("the key has {} columns: give an array",
-                                                     k.types.size()));
+    co_return refuse(Refusal::kKeyValue,
+                     fmt::format("the key has {} columns: give an array", k.types.size()));
   }
   std::vector<keys::KeyValue> key;
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -237,10 +242,10 @@ io::Task<Result<>> declare_function(Work& work, std::string signature, std::stri
   if (cell(*rows, 0, 1) != "t") {
     co_return make_error("42501", fmt::format("must be owner of function {}", signature));
   }
-  co_return co_await work.catalog(fmt::format(
-      "INSERT INTO shoal.declared_function (function, declared) VALUES ({}, {})"
-      " ON CONFLICT (function) DO UPDATE SET declared = excluded.declared",
-      quote_literal(cell(*rows, 0, 0)), quote_literal(declared)));
+  co_return co_await work.catalog(
+      fmt::format("INSERT INTO shoal.declared_function (function, declared) VALUES ({}, {})"
+                  " ON CONFLICT (function) DO UPDATE SET declared = excluded.declared",
+                  quote_literal(cell(*rows, 0, 0)), quote_literal(declared)));
 }
 
 io::Task<Result<TextRows>> do_table_rule(Work& work, Arguments arguments) {
@@ -271,8 +276,8 @@ io::Task<Result<>> do_drop_table_rule(Work& work, Arguments arguments) {
   SHOAL_CO_TRY(co_await work.require_administrator("drop_table_rule"));
   auto id = arguments.need("id");
   if (!id) co_return std::move(id).error();
-  co_return co_await work.catalog(
-      fmt::format("DELETE FROM shoal.table_rules WHERE id = {}::pg_catalog.int4", quote_literal(*id)));
+  co_return co_await work.catalog(fmt::format(
+      "DELETE FROM shoal.table_rules WHERE id = {}::pg_catalog.int4", quote_literal(*id)));
 }
 
 io::Task<Result<>> do_add_shard(Work& work, Arguments arguments) {
@@ -305,7 +310,8 @@ io::Task<Result<>> do_add_shard(Work& work, Arguments arguments) {
   }
   PreparedShard prepared;
   std::function<Result<>()> job = [&spec, &prepared, &work]() -> Result<> {
-    auto done = prepare_new_shard(spec, work.store.catalog_dsn(), work.store.secret(), *work.snapshot);
+    auto done =
+        prepare_new_shard(spec, work.store.catalog_dsn(), work.store.secret(), *work.snapshot);
     if (!done) return std::move(done).error();
     prepared = std::move(*done);
     return {};

@@ -1,9 +1,10 @@
-// The functions of the schema shoal, run for a client: in its transaction, over all shards, with its
-// rights. Order of calls for a session that finds a top-level `SELECT f(constants)`:
+// The functions of the schema shoal, run for a client: in its transaction, over all shards, with
+// its rights. Order of calls for a session that finds a top-level `SELECT f(constants)`:
 //   1. Commands::find(schema, name) says that the call is one of ours (schema empty: unqualified).
 //   2. BEGIN (if the client has not), then call(...), with runner = the session's enlisted shards.
 //      Its TextRows answer the client. An error aborts the transaction like any other.
-//   3. When `change.schema_changed`: derive_snapshot (loader.h) and plan the rest of the transaction
+//   3. When `change.schema_changed`: derive_snapshot (loader.h) and plan the rest of the
+//   transaction
 //      with it. DDL that the client runs itself sets change.schema_changed, too (ddl.h).
 //   4. At COMMIT, before PREPARE or COMMIT: before_commit(...): raises the epoch.
 //   5. After the end, however it came: finish(change, committed), before the client is told.
@@ -26,9 +27,9 @@ namespace shoal::control {
 
 // What one client's transaction has changed in the cluster; owned by the session.
 struct Change {
-  bool schema_changed = false;            // the epoch must be raised before COMMIT
-  std::vector<CatalogStore::HoldId> holds;       // released by finish()
-  std::vector<Oid> placed;                // tables whose kind this transaction has changed
+  bool schema_changed = false;              // the epoch must be raised before COMMIT
+  std::vector<CatalogStore::HoldId> holds;  // released by finish()
+  std::vector<Oid> placed;                  // tables whose kind this transaction has changed
 };
 
 struct CallContext {

@@ -1,3 +1,4 @@
+// Every command over three real databases: what it does and what it refuses.
 #include "control/commands.h"
 
 #include "control/command_fixture.h"
@@ -8,15 +9,18 @@ namespace {
 using CommandsTest = ClusterTest;
 
 TEST_F(CommandsTest, a_table_with_rows_is_distributed_whole) {
-  ASSERT_EQ(sql("CREATE TABLE t (tenant_id int, id bigserial, b bytea, d date, f float8, x text,"
-                " twice int GENERATED ALWAYS AS (tenant_id * 2) STORED, PRIMARY KEY (tenant_id, id))"),
-            "ok");
-  ASSERT_EQ(sql("INSERT INTO t (tenant_id, b, d, f, x) SELECT i % 97, '\\x00ff', '2026-01-02', i/3.0,"
-                " E'tab\\there \\\\ and\\nline' FROM generate_series(1, 2000) i"),
-            "ok");
+  ASSERT_EQ(
+      sql("CREATE TABLE t (tenant_id int, id bigserial, b bytea, d date, f float8, x text,"
+          " twice int GENERATED ALWAYS AS (tenant_id * 2) STORED, PRIMARY KEY (tenant_id, id))"),
+      "ok");
+  ASSERT_EQ(
+      sql("INSERT INTO t (tenant_id, b, d, f, x) SELECT i % 97, '\\x00ff', '2026-01-02', i/3.0,"
+          " E'tab\\there \\\\ and\\nline' FROM generate_series(1, 2000) i"),
+      "ok");
   ASSERT_EQ(sql("SET DateStyle = 'SQL, DMY'; SET extra_float_digits = -5"), "ok");
   const std::string sum = "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t";
-  const std::string before = value(client(1), "SET DateStyle TO ISO; SET extra_float_digits=3; " + sum);
+  const std::string before =
+      value(client(1), "SET DateStyle TO ISO; SET extra_float_digits=3; " + sum);
   ASSERT_EQ(sql("SET DateStyle = 'SQL, DMY'; SET extra_float_digits = -5"), "ok");
   EXPECT_EQ(call("shoal", "shard_table", {"t", "tenant_id"}), "ok");
   EXPECT_EQ(store_.held.size(), 1u);
@@ -44,8 +48,9 @@ TEST_F(CommandsTest, a_table_with_rows_is_distributed_whole) {
     ASSERT_EQ(sql("CREATE TEMP TABLE IF NOT EXISTS back (LIKE t INCLUDING GENERATED)"), "ok");
     ASSERT_TRUE(client(1).copy_in("COPY back (tenant_id,id,b,d,f,x) FROM STDIN", *rows));
   }
-  EXPECT_EQ(value(client(1), "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM "
-                             "(TABLE t UNION ALL TABLE back) t"),
+  EXPECT_EQ(value(client(1),
+                  "SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM "
+                  "(TABLE t UNION ALL TABLE back) t"),
             before);
   EXPECT_EQ(call("shoal", "shard_table", {"t", "tenant_id"}), "ok") << "repeating changes nothing";
   EXPECT_EQ(call("shoal", "shard_table", {"t", "id"}).substr(0, 12), "22023 SH0504");
@@ -69,12 +74,14 @@ TEST_F(CommandsTest, what_stands_in_the_way_is_named) {
                 "CREATE TABLE t (id int PRIMARY KEY, k int UNIQUE, p int REFERENCES parent,"
                 "  m jsonb, g int GENERATED ALWAYS AS (k) STORED, c text);"
                 "CREATE TABLE n (k int); INSERT INTO n VALUES (NULL);"
-                "CREATE VIEW v AS SELECT 1"), "ok");
+                "CREATE VIEW v AS SELECT 1"),
+            "ok");
   const auto refused = [&](std::vector<std::optional<std::string>> a) {
     return call("shoal", "shard_table", std::move(a));
   };
   EXPECT_EQ(refused({"t", "k"}),
-            "0A000 SH0202: t_p_fkey of public.t references public.parent, which is on the home shard only");
+            "0A000 SH0202: t_p_fkey of public.t references public.parent, which is on the home "
+            "shard only");
   ASSERT_EQ(sql("ALTER TABLE t DROP CONSTRAINT t_p_fkey"), "ok");
   EXPECT_EQ(refused({"t", "k"}), "0A000 SH0201: t_pkey of public.t does not contain (k)");
   EXPECT_EQ(refused({"t", "m"}), "0A000 SH0701: column m is of type jsonb");
@@ -87,19 +94,25 @@ TEST_F(CommandsTest, what_stands_in_the_way_is_named) {
   EXPECT_EQ(refused({"pg_class", "oid"}).substr(0, 12), "22023 SH0504");
   EXPECT_EQ(refused({"t"}).substr(0, 5), "42883");
   ASSERT_EQ(sql("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;"
-                "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"), "ok");
+                "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()"),
+            "ok");
   const std::string local = "{t_pkey}";
   EXPECT_EQ(refused({"t", "k", std::nullopt, local}),
             "0A000 SH0205: trigger g of public.t may reach other tables");
   EXPECT_EQ(call("shoal", "declare_function", {"f()"}), "ok");
   everywhere("BEGIN");
-  ASSERT_TRUE(client(2).query("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$"));
-  ASSERT_TRUE(client(3).query("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$"));
+  ASSERT_TRUE(client(2).query(
+      "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$"));
+  ASSERT_TRUE(client(3).query(
+      "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$"));
   everywhere("COMMIT");
   EXPECT_EQ(refused({"t", "k", std::nullopt, local}), "ok");
-  EXPECT_EQ(value(client(1), "SELECT local_constraints FROM shoal.tables WHERE table_name = 't'"), local);
-  EXPECT_EQ(values("SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'k'"),
-            "t|t|t");
+  EXPECT_EQ(value(client(1), "SELECT local_constraints FROM shoal.tables WHERE table_name = 't'"),
+            local);
+  EXPECT_EQ(
+      values(
+          "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'k'"),
+      "t|t|t");
   ASSERT_EQ(sql("CREATE TABLE theirs (k int)"), "ok");
   auto other = Pq::connect(PgServers::as_user(home_dsn_, "postgres"), std::chrono::seconds(5));
   ASSERT_TRUE(other->query("ALTER TABLE theirs OWNER TO other"));
@@ -107,42 +120,49 @@ TEST_F(CommandsTest, what_stands_in_the_way_is_named) {
 }
 
 TEST_F(CommandsTest, tables_that_reference_by_the_key_follow) {
-  ASSERT_EQ(sql("CREATE TABLE country (code text PRIMARY KEY);"
-                "CREATE TABLE company (id bigint PRIMARY KEY, code text REFERENCES country);"
-                "CREATE TABLE campaign (company_id bigint REFERENCES company, id int,"
-                "  PRIMARY KEY (company_id, id));"
-                "CREATE TABLE ad (company_id bigint, campaign_id int, id int,"
-                "  PRIMARY KEY (company_id, id),"
-                "  FOREIGN KEY (company_id, campaign_id) REFERENCES campaign ON DELETE CASCADE);"
-                "INSERT INTO country VALUES ('de'), ('fr');"
-                "INSERT INTO company SELECT i, 'de' FROM generate_series(1, 50) i;"
-                "INSERT INTO campaign SELECT i, 1 FROM generate_series(1, 50) i;"
-                "INSERT INTO ad SELECT i, 1, 1 FROM generate_series(1, 50) i;"
-                "CREATE VIEW spread AS SELECT c.id, count(a.id) AS ads FROM company c LEFT JOIN ad a"
-                "  ON a.company_id = c.id GROUP BY c.id; CREATE VIEW spread2 AS SELECT * FROM spread"), "ok");
+  ASSERT_EQ(
+      sql("CREATE TABLE country (code text PRIMARY KEY);"
+          "CREATE TABLE company (id bigint PRIMARY KEY, code text REFERENCES country);"
+          "CREATE TABLE campaign (company_id bigint REFERENCES company, id int,"
+          "  PRIMARY KEY (company_id, id));"
+          "CREATE TABLE ad (company_id bigint, campaign_id int, id int,"
+          "  PRIMARY KEY (company_id, id),"
+          "  FOREIGN KEY (company_id, campaign_id) REFERENCES campaign ON DELETE CASCADE);"
+          "INSERT INTO country VALUES ('de'), ('fr');"
+          "INSERT INTO company SELECT i, 'de' FROM generate_series(1, 50) i;"
+          "INSERT INTO campaign SELECT i, 1 FROM generate_series(1, 50) i;"
+          "INSERT INTO ad SELECT i, 1, 1 FROM generate_series(1, 50) i;"
+          "CREATE VIEW spread AS SELECT c.id, count(a.id) AS ads FROM company c LEFT JOIN ad a"
+          "  ON a.company_id = c.id GROUP BY c.id; CREATE VIEW spread2 AS SELECT * FROM spread"),
+      "ok");
   EXPECT_EQ(call("", "create_distributed_table", {"company", "id"}).substr(0, 12), "0A000 SH0202");
   EXPECT_EQ(call("", "create_reference_table", {"country"}), "ok");
   EXPECT_EQ(values("SELECT count(*) FROM country"), "2|2|2");
   EXPECT_EQ(call("", "create_distributed_table", {"company", "id"}), "ok");
   EXPECT_EQ(call("", "create_distributed_table", {"campaign", "company_id"}), "ok");
   EXPECT_EQ(call("", "create_distributed_table", {"ad", "company_id"}), "ok");
-  EXPECT_EQ(value(client(1), "SELECT string_agg(table_name || ' ' || kind || coalesce(keyspace, '-') ||"
-                             " key_columns::text, ', ' ORDER BY table_name) FROM shoal.tables"),
+  EXPECT_EQ(value(client(1),
+                  "SELECT string_agg(table_name || ' ' || kind || coalesce(keyspace, '-') ||"
+                  " key_columns::text, ', ' ORDER BY table_name) FROM shoal.tables"),
             "ad shardeddefault_int8{company_id}, campaign shardeddefault_int8{company_id}, "
             "company shardeddefault_int8{id}, country reference-{}");
   int rows = 0;
   for (auto& [id, c] : runner_.shards) {
-    rows += std::stoi(value(c, "SELECT count(*) FROM ad JOIN campaign USING (company_id) JOIN company"
-                               " ON company.id = company_id"));
-    EXPECT_EQ(value(c, "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"
-                       " AND connamespace = 'public'::regnamespace"), "3");
+    rows += std::stoi(value(c,
+                            "SELECT count(*) FROM ad JOIN campaign USING (company_id) JOIN company"
+                            " ON company.id = company_id"));
+    EXPECT_EQ(value(c,
+                    "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"
+                    " AND connamespace = 'public'::regnamespace"),
+              "3");
     EXPECT_EQ(value(c, "SELECT sum(ads) = count(*) FROM spread2"), "t");
   }
   EXPECT_EQ(rows, 50);
   EXPECT_EQ(call("shoal", "single_table", {"company"}).substr(0, 12), "0A000 SH0202");
   EXPECT_EQ(call("shoal", "single_table", {"ad"}).substr(0, 12), "0A000 SH0202");
-  everywhere("DROP VIEW spread2; DROP VIEW spread;"
-             "ALTER TABLE ad DROP CONSTRAINT ad_company_id_campaign_id_fkey");
+  everywhere(
+      "DROP VIEW spread2; DROP VIEW spread;"
+      "ALTER TABLE ad DROP CONSTRAINT ad_company_id_campaign_id_fkey");
   EXPECT_EQ(call("shoal", "single_table", {"ad"}), "ok");
   EXPECT_EQ(values("SELECT count(*) FROM ad"), "50|42P01|42P01");
 }
@@ -151,7 +171,8 @@ TEST_F(CommandsTest, partitions_follow_their_parent) {
   ASSERT_EQ(sql("CREATE TABLE ev (k int NOT NULL, day date NOT NULL) PARTITION BY RANGE (day);"
                 "CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');"
                 "CREATE TABLE ev2 PARTITION OF ev DEFAULT;"
-                "INSERT INTO ev SELECT i, '2026-01-01'::date + i FROM generate_series(0, 99) i"), "ok");
+                "INSERT INTO ev SELECT i, '2026-01-01'::date + i FROM generate_series(0, 99) i"),
+            "ok");
   EXPECT_EQ(call("shoal", "shard_table", {"ev1", "k"}).substr(0, 12), "22023 SH0504");
   EXPECT_EQ(call("shoal", "shard_table", {"ev", "{k}"}), "ok");
   EXPECT_EQ(store_.committed->table("public", "ev1")->kind, catalog::TableKind::kSharded);
@@ -164,7 +185,8 @@ TEST_F(CommandsTest, partitions_follow_their_parent) {
 
 TEST_F(CommandsTest, where_and_pin_speak_of_the_same_place) {
   ASSERT_EQ(sql("CREATE TABLE t (k text, n int); INSERT INTO t SELECT 'key' || i % 10, i"
-                " FROM generate_series(1, 100) i"), "ok");
+                " FROM generate_series(1, 100) i"),
+            "ok");
   EXPECT_EQ(call("shoal", "shard_table", {"t", "k"}), "ok");
   const std::string where = call("shoal", "where", {"t", "key3"});
   ASSERT_EQ(where.find("default_text postgres "), 0u) << where;
@@ -186,20 +208,28 @@ TEST_F(CommandsTest, where_and_pin_speak_of_the_same_place) {
 
 TEST_F(CommandsTest, keyspaces_rules_and_citus_arguments) {
   EXPECT_EQ(call("shoal", "create_keyspace", {"ring", "mod_floor", "{\"n\": 3}"}), "ok");
-  EXPECT_EQ(call("shoal", "create_keyspace", {"ring", "mod_floor", "{\"n\": 3}"}).substr(0, 5), "42710");
-  EXPECT_EQ(call("shoal", "create_keyspace", {"bad", "no_such_function"}).substr(0, 12), "22023 SH0702");
-  EXPECT_EQ(value(client(1), "SELECT string_agg(concat_ws('-', first_slot, last_slot, shard), ' ' ORDER BY 1)"
-                             " FROM shoal.slots"), "0-0-s1 1-1-s2 2-2-s3");
-  ASSERT_EQ(sql("CREATE TABLE t (k int); CREATE TABLE u (k bigint); CREATE TABLE w (k text)"), "ok");
+  EXPECT_EQ(call("shoal", "create_keyspace", {"ring", "mod_floor", "{\"n\": 3}"}).substr(0, 5),
+            "42710");
+  EXPECT_EQ(call("shoal", "create_keyspace", {"bad", "no_such_function"}).substr(0, 12),
+            "22023 SH0702");
+  EXPECT_EQ(value(client(1),
+                  "SELECT string_agg(concat_ws('-', first_slot, last_slot, shard), ' ' ORDER BY 1)"
+                  " FROM shoal.slots"),
+            "0-0-s1 1-1-s2 2-2-s3");
+  ASSERT_EQ(sql("CREATE TABLE t (k int); CREATE TABLE u (k bigint); CREATE TABLE w (k text)"),
+            "ok");
   EXPECT_EQ(call("shoal", "shard_table", {"w", "k", "ring"}).substr(0, 12), "22023 SH0504");
   EXPECT_EQ(call("shoal", "shard_table", {"t", "k", "ring"}), "ok");
   const std::string where = call("shoal", "where", {"t", "5"});
   EXPECT_EQ(where, "ring mod_floor 5 2 s3");
-  EXPECT_EQ(call("", "create_distributed_table", {"u", "k", "range"}).substr(0, 12), "22023 SH0504");
+  EXPECT_EQ(call("", "create_distributed_table", {"u", "k", "range"}).substr(0, 12),
+            "22023 SH0504");
   EXPECT_EQ(call("", "create_distributed_table", {"u", "k", "hash", "t"}), "ok");
-  EXPECT_EQ(store_.committed->table("public", "u")->keyspace, store_.committed->table("public", "t")->keyspace);
+  EXPECT_EQ(store_.committed->table("public", "u")->keyspace,
+            store_.committed->table("public", "t")->keyspace);
   EXPECT_EQ(call("", "create_distributed_table", {"w", "k", "hash", "default", "32"}), "ok");
-  EXPECT_EQ(value(client(1), "SELECT slots FROM shoal.keyspaces WHERE name = 'default_text_32'"), "32");
+  EXPECT_EQ(value(client(1), "SELECT slots FROM shoal.keyspaces WHERE name = 'default_text_32'"),
+            "32");
   EXPECT_EQ(call("shoal", "table_rule", {"tenant_id"}), "1");
   EXPECT_EQ(call("shoal", "drop_table_rule", {"1"}), "ok");
   EXPECT_EQ(value(client(1), "SELECT count(*) FROM shoal.table_rules"), "0");
@@ -209,13 +239,15 @@ TEST_F(CommandsTest, a_new_shard_gets_everything_before_it_is_seen) {
   ASSERT_EQ(sql("CREATE SCHEMA app; CREATE TYPE mood AS ENUM ('a', 'b');"
                 "CREATE FUNCTION f(mood) RETURNS int LANGUAGE sql AS 'SELECT 1';"
                 "CREATE TABLE lonely (x int); CREATE FUNCTION g(lonely) RETURNS int LANGUAGE sql"
-                "  AS 'SELECT 1'; CREATE VIEW one AS SELECT 1 AS x"), "ok");
+                "  AS 'SELECT 1'; CREATE VIEW one AS SELECT 1 AS x"),
+            "ok");
   for (int shard : {2, 3}) {
     ASSERT_TRUE(client(shard).query("CREATE SCHEMA app; CREATE TYPE mood AS ENUM ('a', 'b')"));
   }
   ASSERT_EQ(sql("CREATE TABLE country (code text PRIMARY KEY, m mood);"
                 "INSERT INTO country VALUES ('de', 'a'), ('fr', NULL);"
-                "CREATE TABLE app.t (k int, code text REFERENCES country); INSERT INTO app.t VALUES (1, 'de')"),
+                "CREATE TABLE app.t (k int, code text REFERENCES country); INSERT INTO app.t "
+                "VALUES (1, 'de')"),
             "ok");
   ASSERT_EQ(call("shoal", "reference_table", {"country"}), "ok");
   ASSERT_EQ(call("shoal", "shard_table", {"app.t", "k"}), "ok");

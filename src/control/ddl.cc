@@ -5,105 +5,12 @@
 
 #include "control/ddl_planner.h"
 #include "control/pq.h"
-#include "sql/parse.h"
 
 namespace shoal::control {
 namespace {
 
-constexpr int kMaxViewDepth = 32;
-
 bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-// Calls visit for every relation that a query names in FROM, at any depth, but not names of its CTEs.
-struct Relations {
-  std::set<std::string> ctes;
-  std::function<void(const sql::RangeVar&)> visit;
-
-  void select(const sql::Select& s);
-  void from(const sql::FromItem& f);
-  void expr(const sql::ExprPtr& e);
-  void exprs(const sql::ExprList& list) {
-    for (const sql::ExprPtr& e : list) expr(e);
-  }
-  void sorts(const std::vector<sql::SortBy>& list) {
-    for (const sql::SortBy& s : list) expr(s.expr);
-  }
-};
-
-void Relations::select(const sql::Select& s) {
-  for (const sql::Cte& c : s.with.ctes) ctes.insert(c.name);
-  for (const sql::Cte& c : s.with.ctes) {
-    if (const auto* q = std::get_if<sql::SelectPtr>(&c.query); q && *q) select(**q);
-  }
-  if (s.left) select(*s.left);
-  if (s.right) select(*s.right);
-  for (const sql::ExprList& row : s.values) exprs(row);
-  exprs(s.distinct_on);
-  for (const sql::Target& t : s.targets) expr(t.expr);
-  for (const sql::FromPtr& f : s.from) {
-    if (f) from(*f);
-  }
-  expr(s.where);
-  exprs(s.group_by);
-  expr(s.having);
-  sorts(s.order_by);
-  expr(s.limit);
-  expr(s.offset);
-}
-
-void Relations::from(const sql::FromItem& f) {
-  if (const auto* t = std::get_if<sql::RangeVar>(&f.node)) {
-    if (!t->schema.empty() || !ctes.contains(t->name)) visit(*t);
-  } else if (const auto* s = std::get_if<sql::FromSelect>(&f.node)) {
-    if (s->query) select(*s->query);
-  } else if (const auto* j = std::get_if<sql::Join>(&f.node)) {
-    if (j->left) from(*j->left);
-    if (j->right) from(*j->right);
-    expr(j->on);
-  } else if (const auto* sample = std::get_if<sql::TableSample>(&f.node)) {
-    visit(sample->table);
-  } else if (const auto* function = std::get_if<sql::FromFunction>(&f.node)) {
-    for (const auto& item : function->items) expr(item.call);
-  }
-}
-
-void Relations::expr(const sql::ExprPtr& e) {
-  if (!e) return;
-  std::visit(
-      [this](const auto& n) {
-        using T = std::decay_t<decltype(n)>;
-        if constexpr (std::is_same_v<T, sql::SubLink>) {
-          expr(n.test);
-          if (n.query) select(*n.query);
-        } else if constexpr (std::is_same_v<T, sql::Call>) {
-          exprs(n.args);
-          sorts(n.order_by);
-          expr(n.filter);
-        } else if constexpr (std::is_same_v<T, sql::Operator>) {
-          expr(n.left);
-          expr(n.right);
-        } else if constexpr (std::is_same_v<T, sql::Case>) {
-          expr(n.arg);
-          for (const sql::CaseWhen& w : n.whens) expr(w.when), expr(w.then);
-          expr(n.otherwise);
-        } else if constexpr (std::is_same_v<T, sql::BoolExpr> || std::is_same_v<T, sql::Coalesce> ||
-                             std::is_same_v<T, sql::MinMax> || std::is_same_v<T, sql::RowExpr>) {
-          exprs(n.args);
-        } else if constexpr (std::is_same_v<T, sql::NullTest> ||
-                             std::is_same_v<T, sql::BooleanTest> || std::is_same_v<T, sql::Cast> ||
-                             std::is_same_v<T, sql::Collate> ||
-                             std::is_same_v<T, sql::Indirection> ||
-                             std::is_same_v<T, sql::NamedArg>) {
-          expr(n.arg);
-        } else if constexpr (std::is_same_v<T, sql::ArrayExpr>) {
-          exprs(n.elements);
-        } else if constexpr (std::is_same_v<T, sql::List>) {
-          exprs(n.items);
-        }
-      },
-      e->node);
 }
 
 bool is_function(std::string_view object) {
@@ -116,93 +23,14 @@ bool is_server_object(std::string_view object) {
 
 }  // namespace
 
-const catalog::Table* DdlPlanner::find(const sql::RangeVar& name) const {
-  return snapshot_.resolve_table(path_, name.schema, name.name);
-}
-
-DdlPlanner::Reads DdlPlanner::reads(const sql::Select& query, int depth) const {
-  Reads out;
-  Relations relations;
-  relations.visit = [&](const sql::RangeVar& name) {
-    const Table* t = find(name);
-    if (!t) return;
-    if (t->kind == catalog::TableKind::kCatalog) {
-      out.catalog = true;
-    } else if (t->relkind == 'v' && depth < kMaxViewDepth) {
-      auto parsed = sql::parse(t->view_definition, sql::ParseLimits{});
-      const auto* s = parsed && !parsed->empty()
-                          ? std::get_if<sql::SelectPtr>(&parsed->front().node)
-                          : nullptr;
-      if (!s || !*s) {
-        out.single = true;
-        return;
-      }
-      const Reads below = reads(**s, depth + 1);
-      out.single |= below.single;
-      out.placed |= below.placed;
-      out.sharded |= below.sharded;
-      out.catalog |= below.catalog;
-    } else if (t->kind == catalog::TableKind::kSingle) {
-      out.single = true;
-    } else {
-      out.placed = true;
-      out.sharded |= t->kind == catalog::TableKind::kSharded;
-    }
-  };
-  relations.select(query);
-  return out;
-}
-
-bool DdlPlanner::everywhere(const Table& table, int depth) const {
-  if (table.relkind != 'v') {
-    return table.kind == catalog::TableKind::kSharded ||
-           table.kind == catalog::TableKind::kReference;
-  }
-  auto parsed = sql::parse(table.view_definition, sql::ParseLimits{});
-  if (!parsed || parsed->empty()) return false;
-  const auto* s = std::get_if<sql::SelectPtr>(&parsed->front().node);
-  if (!s || !*s) return false;
-  const Reads below = reads(**s, depth + 1);
-  return !below.single && !below.catalog;
-}
-
-bool DdlPlanner::everywhere(const sql::RangeVar& name) const {
-  const Table* t = find(name);
-  return t && everywhere(*t);
-}
-
-const catalog::Table* DdlPlanner::owner_of_index(const sql::RangeVar& index) const {
-  std::vector<std::string> schemas = path_;
-  if (!index.schema.empty()) schemas = {index.schema};
-  for (const std::string& schema : schemas) {
-    for (const auto& [oid, t] : snapshot_.tables_by_oid) {
-      if (t.schema != schema) continue;
-      for (const catalog::Index& i : t.indexes) {
-        if (i.name == index.name) return &t;
-      }
-    }
-  }
-  return nullptr;
-}
-
-bool DdlPlanner::sequence_has_copies(const sql::RangeVar& sequence) const {
-  const Table* s = find(sequence);
-  if (!s) return false;
-  for (const auto& [oid, t] : snapshot_.tables_by_oid) {
-    if (t.kind != catalog::TableKind::kSharded && t.kind != catalog::TableKind::kReference) continue;
-    for (const catalog::Column& c : t.columns) {
-      if (c.sequence == s->oid) return true;
-    }
-  }
-  return false;
-}
-
 std::string DdlPlanner::written(const sql::RangeVar& name) const {
   return name.schema.empty() ? quote_ident(name.name)
                              : quote_ident(name.schema) + "." + quote_ident(name.name);
 }
 
-void DdlPlanner::at_home() { plan_.steps.push_back({{snapshot_.home}, ""}); }
+void DdlPlanner::at_home() {
+  plan_.steps.push_back({{snapshot_.home}, ""});
+}
 
 void DdlPlanner::on_all() {
   std::vector<ShardId> shards = snapshot_.active_shards();
@@ -307,10 +135,10 @@ Result<> DdlPlanner::plan_index(const sql::Ddl& d) {
     const Table* owner = d.names.empty() ? nullptr : owner_of_index(d.names[0]);
     on_all(owner && everywhere(*owner));
     if (owner && d.verb == "RENAME") {
-      plan_.catalog_sql.push_back(fmt::format(
-          "UPDATE shoal.placed_table SET local_constraints = pg_catalog.array_replace("
-          "local_constraints, {}, {}) WHERE relation = {}::pg_catalog.oid",
-          quote_literal(d.names[0].name), quote_literal(d.new_name), owner->oid.value));
+      plan_.catalog_sql.push_back(
+          fmt::format("UPDATE shoal.placed_table SET local_constraints = pg_catalog.array_replace("
+                      "local_constraints, {}, {}) WHERE relation = {}::pg_catalog.oid",
+                      quote_literal(d.names[0].name), quote_literal(d.new_name), owner->oid.value));
     }
     return {};
   }
@@ -344,8 +172,9 @@ Result<> DdlPlanner::plan_hanging(const sql::Ddl& d) {
       return !f->declared.empty() || f->builtin();
     });
     if (!local) {
-      return refuse(Refusal::kTriggerNotLocal,
-                    fmt::format("the function of the trigger on {} is not declared local", t->name));
+      return refuse(
+          Refusal::kTriggerNotLocal,
+          fmt::format("the function of the trigger on {} is not declared local", t->name));
     }
   }
   if (d.object == "RULE" && d.verb == "CREATE") {
@@ -357,7 +186,8 @@ Result<> DdlPlanner::plan_hanging(const sql::Ddl& d) {
     std::transform(upper.begin(), upper.end(), upper.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     const std::size_t using_clause = std::min(upper.find("USING"), upper.find("WITH CHECK"));
-    if (using_clause != std::string::npos && upper.find("SELECT", using_clause) != std::string::npos) {
+    if (using_clause != std::string::npos &&
+        upper.find("SELECT", using_clause) != std::string::npos) {
       return refuse(Refusal::kTriggerNotLocal,
                     fmt::format("the policy on {} reads other tables", t->name),
                     "write the policy without subqueries");
@@ -371,9 +201,12 @@ Result<> DdlPlanner::plan_grant(const sql::Ddl& d) {
   if (d.object == "SEQUENCE") {
     bool copies = false;
     for (const sql::RangeVar& n : d.names) copies |= sequence_has_copies(n);
-    if (copies && d.names.size() == 1) on_all();
-    else if (copies) others_if_possible(false);
-    else at_home();
+    if (copies && d.names.size() == 1)
+      on_all();
+    else if (copies)
+      others_if_possible(false);
+    else
+      at_home();
     return {};
   }
   if (d.object == "TABLE" && !d.names.empty()) {
@@ -392,8 +225,10 @@ Result<> DdlPlanner::plan_grant(const sql::Ddl& d) {
     return {};
   }
   if (is_server_object(d.object)) return plan_server_object(d);
-  if (one_of(d.object, {"FOREIGN DATA WRAPPER", "SERVER", "LARGE OBJECT", "FOREIGN TABLE"})) at_home();
-  else on_all();
+  if (one_of(d.object, {"FOREIGN DATA WRAPPER", "SERVER", "LARGE OBJECT", "FOREIGN TABLE"}))
+    at_home();
+  else
+    on_all();
   return {};
 }
 
@@ -481,11 +316,12 @@ Result<> DdlPlanner::plan_ddl(const sql::Ddl& d) {
     return refuse(Refusal::kDdlUnsupported, "CREATE SCHEMA with elements",
                   "write the elements as statements of their own");
   }
-  const bool relation = one_of(object, {"TABLE", "INDEX", "VIEW", "MATERIALIZED VIEW", "SEQUENCE",
-                                        "FOREIGN TABLE"});
+  const bool relation =
+      one_of(object, {"TABLE", "INDEX", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "FOREIGN TABLE"});
   if (d.verb == "GRANT" || d.verb == "REVOKE") return plan_grant(d);
   if (d.verb == "DROP" && relation) return plan_drop(d);
-  if (d.verb == "DROP" && one_of(object, {"SCHEMA", "EXTENSION", "TYPE", "OWNED"})) forget_dropped();
+  if (d.verb == "DROP" && one_of(object, {"SCHEMA", "EXTENSION", "TYPE", "OWNED"}))
+    forget_dropped();
   if (d.verb == "RENAME" && d.relation) return plan_rename_of_part(d);
   if (object == "FOREIGN TABLE") {
     at_home();

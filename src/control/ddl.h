@@ -1,9 +1,9 @@
 // Where a schema change must run, decided from the statement's facts and the snapshot. Pure.
 //
-// Rules: single tables and what is about them are on home only; sharded and reference tables and what
-// is about them, types, functions, schemas and extensions are on every shard; roles and databases
-// once per server. A view is everywhere when all relations below it are, otherwise on home.
-// Thread rule: pure function.
+// Rules: single tables and what is about them are on home only; sharded and reference tables and
+// what is about them, types, functions, schemas and extensions are on every shard; roles and
+// databases once per server. A view is everywhere when all relations below it are, otherwise on
+// home. Thread rule: pure function.
 #pragma once
 #include <string>
 #include <vector>
@@ -29,9 +29,9 @@ struct DdlPlan {
     std::vector<std::string> arguments;
   };
   std::vector<Follow> follow;
-  bool changes_schema = true;   // Change::schema_changed
-  bool transactional = true;    // false: CONCURRENTLY and its like: one shard after the other,
-                                // outside a transaction block
+  bool changes_schema = true;  // Change::schema_changed
+  bool transactional = true;   // false: CONCURRENTLY and its like: one shard after the other,
+                               // outside a transaction block
 };
 
 // Refused: SH0201 (unique without the key), SH0202 (foreign key), SH0203 (not on all shards),

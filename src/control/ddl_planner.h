@@ -67,7 +67,8 @@ class DdlPlanner {
   void follow_reference(const sql::Ddl& d, const sql::DdlConstraint& c);
   void apply_rules(const sql::Ddl& d);
   std::vector<std::string> key_of(const Table& table) const;
-  std::vector<std::string> referenced_columns(const sql::DdlConstraint& c, const Table& table) const;
+  std::vector<std::string> referenced_columns(const sql::DdlConstraint& c,
+                                              const Table& table) const;
   std::string new_table_name(const sql::RangeVar& name) const;
 
   const sql::Statement& statement_;

@@ -95,8 +95,9 @@ Result<> DdlPlanner::judge_foreign_key(const sql::DdlConstraint& c, const Table&
   const bool reference = table.kind == TableKind::kReference;
   if (other->kind == TableKind::kReference) return {};
   if (other->kind == TableKind::kSingle) {
-    return refuse(Refusal::kForeignKey, what + ", which is on the home shard only",
-                  fmt::format("first SELECT create_reference_table('{}'), or shard it", other->name));
+    return refuse(
+        Refusal::kForeignKey, what + ", which is on the home shard only",
+        fmt::format("first SELECT create_reference_table('{}'), or shard it", other->name));
   }
   if (reference) return refuse(Refusal::kForeignKey, what + ", whose rows are spread over shards");
   if (other->keyspace != table.keyspace) {
@@ -104,9 +105,8 @@ Result<> DdlPlanner::judge_foreign_key(const sql::DdlConstraint& c, const Table&
   }
   const auto mine = paired(c, referenced_columns(c, *other), key_of(*other));
   if (mine == key_of(table)) return {};
-  return refuse(Refusal::kForeignKey,
-                fmt::format("{} without pairing the keys ({}) and ({})", what, joined(key_of(table)),
-                            joined(key_of(*other))));
+  return refuse(Refusal::kForeignKey, fmt::format("{} without pairing the keys ({}) and ({})", what,
+                                                  joined(key_of(table)), joined(key_of(*other))));
 }
 
 // A new constraint on a table that is on several shards.
@@ -220,9 +220,9 @@ void DdlPlanner::follow_reference(const sql::Ddl& d, const sql::DdlConstraint& c
   std::string columns = "{";
   for (const std::string& k : key) columns += (columns.size() > 1 ? "," : "") + quote_ident(k);
   const catalog::Keyspace* keyspace = snapshot_.keyspace(other->keyspace);
-  plan_.follow.push_back({"shard_table",
-                          {new_table_name(d.names.at(0)), columns + "}",
-                           keyspace ? keyspace->name : std::string()}});
+  plan_.follow.push_back(
+      {"shard_table",
+       {new_table_name(d.names.at(0)), columns + "}", keyspace ? keyspace->name : std::string()}});
 }
 
 void DdlPlanner::apply_rules(const sql::Ddl& d) {
@@ -231,9 +231,8 @@ void DdlPlanner::apply_rules(const sql::Ddl& d) {
   const std::string full = new_table_name(name);
   for (const catalog::TableRule& rule : snapshot_.table_rules) {
     const bool has_column =
-        rule.column.empty() || std::any_of(d.columns.begin(), d.columns.end(), [&](const auto& c) {
-          return c.name == rule.column;
-        });
+        rule.column.empty() || std::any_of(d.columns.begin(), d.columns.end(),
+                                           [&](const auto& c) { return c.name == rule.column; });
     const bool in_schema = rule.schema.empty() || full.starts_with(quote_ident(rule.schema) + ".");
     if (!has_column || !in_schema || !like(name.name, rule.pattern)) continue;
     if (rule.kind == TableKind::kReference) {
@@ -259,8 +258,8 @@ Result<> DdlPlanner::plan_create_table(const sql::Ddl& d) {
   for (const sql::RangeVar& parent : d.parents) {
     if (!everywhere(parent)) continue;
     return refuse(Refusal::kDdlUnsupported,
-                  fmt::format("{} would inherit from {}, which is not on home alone", d.names[0].name,
-                              parent.name),
+                  fmt::format("{} would inherit from {}, which is not on home alone",
+                              d.names[0].name, parent.name),
                   "use partitions, or a table of its own");
   }
   at_home();

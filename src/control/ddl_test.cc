@@ -1,3 +1,4 @@
+// Where statements go, as one line of text each.
 #include "control/ddl.h"
 
 #include <gtest/gtest.h>
@@ -17,8 +18,10 @@ std::string planned(const std::string& text, const catalog::Snapshot& snapshot) 
   std::string out;
   for (const DdlPlan::Step& s : plan->steps) {
     if (!out.empty()) out += "; ";
-    if (!s.sql.empty()) out += "others: " + s.sql;
-    else out += s.shards.size() > 1 ? "all" : "home";
+    if (!s.sql.empty())
+      out += "others: " + s.sql;
+    else
+      out += s.shards.size() > 1 ? "all" : "home";
   }
   if (!plan->transactional) out += " job";
   for (const auto& f : plan->follow) {
@@ -40,53 +43,55 @@ void check(const std::vector<Case>& cases, const catalog::Snapshot& snapshot) {
 }
 
 TEST(PlanDdl, tables) {
-  check({{"CREATE TABLE n (id int PRIMARY KEY)", "home"},
-         {"CREATE TABLE n (c text REFERENCES country)", "home"},
-         {"CREATE TABLE n AS SELECT * FROM note", "home"},
-         {"CREATE TABLE n AS SELECT * FROM country", "home"},
-         {"CREATE TABLE n AS SELECT * FROM note WHERE EXISTS (SELECT FROM orders)", "SH0203"},
-         {"CREATE TABLE n AS WITH orders AS (SELECT 1) SELECT * FROM orders", "home"},
-         {"SELECT * INTO n FROM orders", "SH0203"},
-         {"SELECT * INTO n FROM note", "home"},
-         {"CREATE TABLE n (LIKE orders)", "home"},
-         {"CREATE TABLE n () INHERITS (orders)", "SH0203"},
-         {"CREATE TABLE n PARTITION OF note DEFAULT", "home"},
-         {"CREATE TABLE n PARTITION OF orders DEFAULT", "all !"},
-         {"CREATE TABLE n PARTITION OF orders (UNIQUE (id)) DEFAULT", "SH0201"},
-         {"CREATE TABLE n (t bigint, o bigint, FOREIGN KEY (t, o) REFERENCES orders)",
-          "home -> shard_table(\"public\".\"n\", {\"t\"}, ints)"},
-         {"CREATE TABLE n (t bigint, o bigint, FOREIGN KEY (o) REFERENCES orders (code))", "SH0202"},
-         {"DROP TABLE note", "home !"},
-         {"DROP TABLE orders, country", "all !"},
-         {"DROP TABLE orders, note CASCADE", "home; others: DROP TABLE IF EXISTS \"orders\" CASCADE !"},
-         {"DROP TABLE IF EXISTS nothing", "home !"},
-         {"ALTER TABLE note ADD COLUMN x int", "home"},
-         {"ALTER TABLE note ADD FOREIGN KEY (x) REFERENCES orders", "SH0202"},
-         {"ALTER TABLE note ADD FOREIGN KEY (x) REFERENCES country", "home"},
-         {"ALTER TABLE orders ADD COLUMN x int DEFAULT 0 CHECK (x > 0)", "all"},
-         {"ALTER TABLE orders ADD COLUMN x bigserial", "SH0203"},
-         {"ALTER TABLE orders ADD COLUMN x int GENERATED ALWAYS AS IDENTITY", "SH0203"},
-         {"ALTER TABLE orders ADD COLUMN x int UNIQUE", "SH0201"},
-         {"ALTER TABLE orders ADD UNIQUE (code)", "SH0201"},
-         {"ALTER TABLE orders ADD UNIQUE (code, tenant_id)", "all"},
-         {"ALTER TABLE country ADD UNIQUE (code)", "all"},
-         {"ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES country", "all"},
-         {"ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES note", "SH0202"},
-         {"ALTER TABLE orders ADD FOREIGN KEY (tenant_id, id) REFERENCES orders", "all"},
-         {"ALTER TABLE orders ADD FOREIGN KEY (id, tenant_id) REFERENCES orders", "SH0202"},
-         {"ALTER TABLE country ADD FOREIGN KEY (code) REFERENCES orders", "SH0202"},
-         {"ALTER TABLE orders DROP COLUMN tenant_id", "SH0203"},
-         {"ALTER TABLE orders DROP COLUMN code", "all"},
-         {"ALTER TABLE orders ALTER tenant_id TYPE text", "SH0203"},
-         {"ALTER TABLE orders ALTER tenant_id DROP NOT NULL", "SH0203"},
-         {"ALTER TABLE orders INHERIT note", "SH0203"},
-         {"ALTER TABLE orders ATTACH PARTITION note DEFAULT", "SH0203"},
-         {"ALTER TABLE app.orders ADD COLUMN x int UNIQUE", "home"},
-         {"ALTER TABLE orders RENAME TO o2", "all"},
-         {"ALTER TABLE orders RENAME COLUMN tenant_id TO t", "all !"},
-         {"ALTER TABLE orders SET SCHEMA app", "all"},
-         {"ALTER TABLE nothing ADD COLUMN x int", "home"}},
-        *catalog::make_test_snapshot());
+  check(
+      {{"CREATE TABLE n (id int PRIMARY KEY)", "home"},
+       {"CREATE TABLE n (c text REFERENCES country)", "home"},
+       {"CREATE TABLE n AS SELECT * FROM note", "home"},
+       {"CREATE TABLE n AS SELECT * FROM country", "home"},
+       {"CREATE TABLE n AS SELECT * FROM note WHERE EXISTS (SELECT FROM orders)", "SH0203"},
+       {"CREATE TABLE n AS WITH orders AS (SELECT 1) SELECT * FROM orders", "home"},
+       {"SELECT * INTO n FROM orders", "SH0203"},
+       {"SELECT * INTO n FROM note", "home"},
+       {"CREATE TABLE n (LIKE orders)", "home"},
+       {"CREATE TABLE n () INHERITS (orders)", "SH0203"},
+       {"CREATE TABLE n PARTITION OF note DEFAULT", "home"},
+       {"CREATE TABLE n PARTITION OF orders DEFAULT", "all !"},
+       {"CREATE TABLE n PARTITION OF orders (UNIQUE (id)) DEFAULT", "SH0201"},
+       {"CREATE TABLE n (t bigint, o bigint, FOREIGN KEY (t, o) REFERENCES orders)",
+        "home -> shard_table(\"public\".\"n\", {\"t\"}, ints)"},
+       {"CREATE TABLE n (t bigint, o bigint, FOREIGN KEY (o) REFERENCES orders (code))", "SH0202"},
+       {"DROP TABLE note", "home !"},
+       {"DROP TABLE orders, country", "all !"},
+       {"DROP TABLE orders, note CASCADE",
+        "home; others: DROP TABLE IF EXISTS \"orders\" CASCADE !"},
+       {"DROP TABLE IF EXISTS nothing", "home !"},
+       {"ALTER TABLE note ADD COLUMN x int", "home"},
+       {"ALTER TABLE note ADD FOREIGN KEY (x) REFERENCES orders", "SH0202"},
+       {"ALTER TABLE note ADD FOREIGN KEY (x) REFERENCES country", "home"},
+       {"ALTER TABLE orders ADD COLUMN x int DEFAULT 0 CHECK (x > 0)", "all"},
+       {"ALTER TABLE orders ADD COLUMN x bigserial", "SH0203"},
+       {"ALTER TABLE orders ADD COLUMN x int GENERATED ALWAYS AS IDENTITY", "SH0203"},
+       {"ALTER TABLE orders ADD COLUMN x int UNIQUE", "SH0201"},
+       {"ALTER TABLE orders ADD UNIQUE (code)", "SH0201"},
+       {"ALTER TABLE orders ADD UNIQUE (code, tenant_id)", "all"},
+       {"ALTER TABLE country ADD UNIQUE (code)", "all"},
+       {"ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES country", "all"},
+       {"ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES note", "SH0202"},
+       {"ALTER TABLE orders ADD FOREIGN KEY (tenant_id, id) REFERENCES orders", "all"},
+       {"ALTER TABLE orders ADD FOREIGN KEY (id, tenant_id) REFERENCES orders", "SH0202"},
+       {"ALTER TABLE country ADD FOREIGN KEY (code) REFERENCES orders", "SH0202"},
+       {"ALTER TABLE orders DROP COLUMN tenant_id", "SH0203"},
+       {"ALTER TABLE orders DROP COLUMN code", "all"},
+       {"ALTER TABLE orders ALTER tenant_id TYPE text", "SH0203"},
+       {"ALTER TABLE orders ALTER tenant_id DROP NOT NULL", "SH0203"},
+       {"ALTER TABLE orders INHERIT note", "SH0203"},
+       {"ALTER TABLE orders ATTACH PARTITION note DEFAULT", "SH0203"},
+       {"ALTER TABLE app.orders ADD COLUMN x int UNIQUE", "home"},
+       {"ALTER TABLE orders RENAME TO o2", "all"},
+       {"ALTER TABLE orders RENAME COLUMN tenant_id TO t", "all !"},
+       {"ALTER TABLE orders SET SCHEMA app", "all"},
+       {"ALTER TABLE nothing ADD COLUMN x int", "home"}},
+      *catalog::make_test_snapshot());
 }
 
 TEST(PlanDdl, what_hangs_on_tables) {
@@ -101,7 +106,8 @@ TEST(PlanDdl, what_hangs_on_tables) {
          {"ALTER INDEX orders_code_key RENAME TO x", "all !"},
          {"CREATE TRIGGER g BEFORE INSERT ON note FOR EACH ROW EXECUTE FUNCTION f()", "home"},
          {"CREATE TRIGGER g BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f()", "SH0205"},
-         {"CREATE TRIGGER g BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION app.lower()", "all"},
+         {"CREATE TRIGGER g BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION app.lower()",
+          "all"},
          {"DROP TRIGGER g ON orders", "all"},
          {"CREATE RULE r AS ON INSERT TO orders DO NOTHING", "SH0205"},
          {"CREATE POLICY p ON orders USING (tenant_id = 1)", "all"},
@@ -144,7 +150,8 @@ TEST(PlanDdl, other_objects) {
 
 TEST(PlanDdl, functions_are_made_elsewhere_where_they_can_be) {
   const auto snapshot = catalog::make_test_snapshot();
-  const std::string out = planned("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", *snapshot);
+  const std::string out =
+      planned("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", *snapshot);
   EXPECT_EQ(out.find("home; others: DO '"), 0u) << out;
   EXPECT_NE(out.find("AS ''''SELECT 1''''"), std::string::npos) << out;
 }

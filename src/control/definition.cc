@@ -1,3 +1,4 @@
+// The queries that let PostgreSQL write the DDL, and the text of each phase.
 #include "control/definition.h"
 
 #include <charconv>
@@ -154,7 +155,8 @@ UNION ALL
 UNION ALL
   SELECT 5, t.ord, 4, 'sql', pg_catalog.format('ALTER TABLE %s %s ROW LEVEL SECURITY', t.full_name,
     w.word), NULL
-  FROM t, LATERAL (VALUES (t.relrowsecurity, 'ENABLE'), (t.relforcerowsecurity, 'FORCE')) w(on_, word)
+  FROM t, LATERAL (VALUES (t.relrowsecurity, 'ENABLE'), (t.relforcerowsecurity, 'FORCE'))
+    w(on_, word)
   WHERE w.on_
 UNION ALL
   SELECT 5, t.ord, 5, 'sql', pg_catalog.format('COMMENT ON %s IS %L', CASE WHEN d.objsubid = 0
@@ -170,7 +172,8 @@ UNION ALL
     CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END), NULL
   FROM t, LATERAL (
     SELECT NULL AS attname, x.* FROM pg_catalog.aclexplode(t.relacl) x
-    UNION ALL SELECT a.attname, x.* FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x
+    UNION ALL SELECT a.attname, x.*
+      FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x
       WHERE a.attrelid = t.oid) g
   WHERE g.grantee <> t.relowner
 UNION ALL
@@ -245,7 +248,8 @@ UNION ALL
       t.oid::pg_catalog.regtype, pg_catalog.pg_get_userbyid(t.typowner))
   FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-  WHERE t.oid >= 16384 AND t.typtype IN ('e', 'd', 'r', 'c') AND (t.typtype <> 'c' OR c.relkind = 'c')
+  WHERE t.oid >= 16384 AND t.typtype IN ('e', 'd', 'r', 'c')
+    AND (t.typtype <> 'c' OR c.relkind = 'c')
     AND n.nspname NOT IN ('shoal', 'information_schema') AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e'
         AND d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
@@ -255,7 +259,8 @@ UNION ALL
       pg_catalog.pg_get_userbyid(p.proowner))
     || CASE WHEN p.proacl IS NULL THEN '' ELSE pg_catalog.format(
       '; REVOKE ALL ON ROUTINE %s FROM PUBLIC', p.oid::pg_catalog.regprocedure)
-      || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format('; GRANT EXECUTE ON ROUTINE %s TO %s',
+      || coalesce((SELECT pg_catalog.string_agg(pg_catalog.format(
+        '; GRANT EXECUTE ON ROUTINE %s TO %s',
         p.oid::pg_catalog.regprocedure, CASE g.grantee WHEN 0 THEN 'PUBLIC'
           ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END), '')
         FROM pg_catalog.aclexplode(p.proacl) g WHERE g.grantee <> p.proowner), '') END
@@ -303,7 +308,8 @@ FROM pg_catalog.pg_auth_members g JOIN pg_catalog.pg_roles r ON r.oid = g.roleid
 
 std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
   std::string out(text);
-  for (std::size_t at = out.find(from); at != std::string::npos; at = out.find(from, at + to.size())) {
+  for (std::size_t at = out.find(from); at != std::string::npos;
+       at = out.find(from, at + to.size())) {
     out.replace(at, from.size(), to);
   }
   return out;
@@ -316,8 +322,8 @@ std::string own_range(const std::string& sequence, const std::string& type, Shar
         (std::int64_t{1} << 62) + (static_cast<std::int64_t>(shard.value) << 41);
     const std::int64_t last = first + (std::int64_t{1} << 41) - 1;
     return fmt::format(
-        "ALTER SEQUENCE {} INCREMENT 1 MINVALUE {} MAXVALUE {} START {} RESTART NO CYCLE;\n", sequence,
-        first, last, first);
+        "ALTER SEQUENCE {} INCREMENT 1 MINVALUE {} MAXVALUE {} START {} RESTART NO CYCLE;\n",
+        sequence, first, last, first);
   }
   const int last = type == "smallint" ? 32767 : 2147483647;
   return fmt::format(
@@ -359,17 +365,25 @@ std::string definition_sql(const Definition& definition, DefinitionPhase phase, 
   for (const Definition::Piece& p : definition.pieces) {
     if (p.phase != phase) continue;
     switch (p.kind) {
-      case Definition::Piece::Kind::kSql: sql += p.sql + ";\n"; break;
+      case Definition::Piece::Kind::kSql:
+        sql += p.sql + ";\n";
+        break;
       case Definition::Piece::Kind::kSequence:
         sql += fmt::format("CREATE SEQUENCE IF NOT EXISTS {} AS {};\n", p.sql, p.type);
         [[fallthrough]];
-      case Definition::Piece::Kind::kOwnSequence: sql += own_range(p.sql, p.type, shard); break;
+      case Definition::Piece::Kind::kOwnSequence:
+        sql += own_range(p.sql, p.type, shard);
+        break;
     }
   }
   return sql;
 }
 
-std::string schema_objects_query() { return std::string(kSchemaObjects); }
-std::string roles_query() { return std::string(kRoles); }
+std::string schema_objects_query() {
+  return std::string(kSchemaObjects);
+}
+std::string roles_query() {
+  return std::string(kRoles);
+}
 
 }  // namespace shoal::control

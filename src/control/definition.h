@@ -1,12 +1,12 @@
-// A table's whole definition, read from home's pg_catalog as DDL that makes the same table on another
-// shard: columns, defaults, identity, constraints, indexes, partitions, policies, triggers, comments,
-// grants, owner, statistics. PostgreSQL writes the texts itself (pg_get_constraintdef and its like);
-// the queries need an empty search_path, so that every name comes qualified.
+// A table's whole definition, read from home's pg_catalog as DDL that makes the same table on
+// another shard: columns, defaults, identity, constraints, indexes, partitions, policies, triggers,
+// comments, grants, owner, statistics. PostgreSQL writes the texts itself (pg_get_constraintdef and
+// its like); the queries need an empty search_path, so that every name comes qualified.
 //
 // A sequence's copy on a shard is never the authority: nextval of clients is home's. Triggers and
-// functions there may reach it all the same, so a bigint copy runs through a range of the shard's own
-// above 2^62, and a smaller one is exhausted from the start (2200H).
-// Thread rule: pure functions.
+// functions there may reach it all the same, so a bigint copy runs through a range of the shard's
+// own above 2^62, and a smaller one is exhausted from the start (2200H). Thread rule: pure
+// functions.
 #pragma once
 #include <span>
 #include <string>
@@ -18,7 +18,8 @@
 
 namespace shoal::control {
 
-// Statements of a phase may run only when those of earlier phases have run for all tables of a call.
+// Statements of a phase may run only when those of earlier phases have run for all tables of a
+// call.
 enum class DefinitionPhase { kTables = 1, kIndexes = 2, kRows = 3, kForeignKeys = 4, kRest = 5 };
 
 // Rows: phase, order, kind, sql or name, type.

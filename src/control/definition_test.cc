@@ -1,3 +1,4 @@
+// A table made from its definition describes itself like the original.
 #include "control/definition.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +15,8 @@ class DefinitionTest : public testing::Test {
     if (!servers_) GTEST_SKIP() << "PostgreSQL is not installed";
     static int n = 0;
     const std::string suffix = std::to_string(++n);
-    home_ = *Pq::connect(servers_->create_database(0, "def_home" + suffix), std::chrono::seconds(5));
+    home_ =
+        *Pq::connect(servers_->create_database(0, "def_home" + suffix), std::chrono::seconds(5));
     two_ = *Pq::connect(servers_->create_database(1, "def_two" + suffix), std::chrono::seconds(5));
   }
 
@@ -46,7 +48,7 @@ SELECT string_agg(x, E'\n' ORDER BY x) FROM (
     attnotnull, attidentity, (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
       WHERE adrelid = attrelid AND adnum = attnum)) x
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE attnum > 0 AND NOT attisdropped
-    AND relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, '"Odd s"'::regnamespace)
+    AND relkind IN ('r', 'p') AND c.relnamespace::regnamespace::text IN ('public', '"Odd s"')
   UNION ALL SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index WHERE indrelid >= 16384
     AND indrelid::regclass::text !~ 'pg_toast'
   UNION ALL SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) FROM pg_constraint
@@ -79,7 +81,8 @@ TEST_F(DefinitionTest, another_shard_gets_the_same_table) {
   const auto made = home_.query(R"(
 CREATE TABLE country (code char(2) PRIMARY KEY, "Name" text COLLATE "C" DEFAULT 'a''b\c');
 CREATE TABLE "Odd s"."Order" (
-  tenant_id bigint NOT NULL, id bigserial, mood mood DEFAULT 'ok', p plus, n numeric(10,2)[] NOT NULL,
+  tenant_id bigint NOT NULL, id bigserial, mood mood DEFAULT 'ok', p plus,
+  n numeric(10,2)[] NOT NULL,
   at timestamptz(3) DEFAULT now(), twice bigint GENERATED ALWAYS AS (tenant_id * 2) STORED,
   code char(2) REFERENCES country ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,
   small smallint GENERATED ALWAYS AS IDENTITY, dropped int,
@@ -107,13 +110,15 @@ ALTER TABLE country OWNER TO app;
   // bigserial: a range of its own, far from home's; the smallint identity: exhausted.
   EXPECT_EQ(two_.query("SELECT nextval('\"Odd s\".\"Order_id_seq\"')")->rows[0][0],
             std::to_string((1LL << 62) + (2LL << 41)));
-  EXPECT_EQ(two_.query("SELECT nextval('\"Odd s\".\"Order_small_seq\"')").error().sqlstate, "2200H");
+  EXPECT_EQ(two_.query("SELECT nextval('\"Odd s\".\"Order_small_seq\"')").error().sqlstate,
+            "2200H");
 }
 
 TEST_F(DefinitionTest, partitions_come_with_their_parent) {
   const auto made = home_.query(R"(
 CREATE SCHEMA "Odd s";
-CREATE TABLE ev (tenant_id int NOT NULL, id int, day date NOT NULL, PRIMARY KEY (tenant_id, id, day))
+CREATE TABLE ev (tenant_id int NOT NULL, id int, day date NOT NULL,
+    PRIMARY KEY (tenant_id, id, day))
   PARTITION BY RANGE (day);
 CREATE TABLE ev_a PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE ev_b PARTITION OF ev DEFAULT PARTITION BY HASH (id);

@@ -1,3 +1,4 @@
+// The statements of fence.h.
 #include "control/fence.h"
 
 #include <charconv>
@@ -7,11 +8,11 @@
 namespace shoal::control {
 
 Result<std::int64_t> raise_epoch_against(Pq& catalog, int router) {
-  auto rows = catalog.query(fmt::format(
-      "BEGIN; UPDATE shoal.router SET state = 'fenced' WHERE id = {};"
-      " UPDATE shoal.cluster SET epoch = epoch + 1; COMMIT; NOTIFY shoal_epoch;"
-      " SELECT epoch FROM shoal.cluster",
-      router));
+  auto rows = catalog.query(
+      fmt::format("BEGIN; UPDATE shoal.router SET state = 'fenced' WHERE id = {};"
+                  " UPDATE shoal.cluster SET epoch = epoch + 1; COMMIT; NOTIFY shoal_epoch;"
+                  " SELECT epoch FROM shoal.cluster",
+                  router));
   if (!rows) return std::move(rows).error();
   std::int64_t epoch = 0;
   const std::string text = cell(*rows, 0, 0);

@@ -14,8 +14,8 @@ namespace shoal::control {
 // the second half, or their own new connections are turned away. Gives the new epoch.
 Result<std::int64_t> raise_epoch_against(Pq& catalog, int router);
 
-// Second half, on every active shard: the fence first, then the router's connections. Any shard that
-// cannot be reached makes it fail (SH0204): the router may still reach it.
+// Second half, on every active shard: the fence first, then the router's connections. Any shard
+// that cannot be reached makes it fail (SH0204): the router may still reach it.
 Result<> fence_on_shards(Pq& catalog, int router, std::int64_t min_epoch);
 
 }  // namespace shoal::control

@@ -1,3 +1,4 @@
+// Bootstrap of the catalog and the checks of a new shard.
 #include "control/init.h"
 
 #include <charconv>
@@ -59,10 +60,10 @@ Result<std::string> install_on_home(Pq& home, const std::string& cluster_name) {
   SHOAL_TRY(home.query("BEGIN; SET LOCAL client_min_messages = warning;"));
   SHOAL_TRY(home.query(std::string(shard_schema_sql())));
   SHOAL_TRY(home.query(home_schema_sql()));
-  SHOAL_TRY(home.query(fmt::format(
-      "INSERT INTO shoal.cluster (name, version) VALUES ({}, {})"
-      " ON CONFLICT (one) DO UPDATE SET version = excluded.version",
-      quote_literal(cluster_name), kSchemaVersion)));
+  SHOAL_TRY(
+      home.query(fmt::format("INSERT INTO shoal.cluster (name, version) VALUES ({}, {})"
+                             " ON CONFLICT (one) DO UPDATE SET version = excluded.version",
+                             quote_literal(cluster_name), kSchemaVersion)));
   auto name = home.query("SELECT name FROM shoal.cluster");
   if (!name) return std::move(name).error();
   if (cell(*name, 0) != cluster_name) {
@@ -78,8 +79,9 @@ Result<std::string> install_on_home(Pq& home, const std::string& cluster_name) {
 // A database that existed before may have schemas and types already.
 Result<> copy_existing_schema(Pq& home, Pq& shard) {
   SHOAL_TRY(home.query("BEGIN; SET LOCAL search_path = ''"));
-  SHOAL_TRY(shard.query("BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning;"
-                        " SET LOCAL check_function_bodies = off"));
+  SHOAL_TRY(
+      shard.query("BEGIN; SET LOCAL search_path = ''; SET LOCAL client_min_messages = warning;"
+                  " SET LOCAL check_function_bodies = off"));
   SHOAL_TRY(copy_schema(home, shard));
   SHOAL_TRY(shard.query("COMMIT"));
   SHOAL_TRY(home.query("COMMIT"));
@@ -100,8 +102,9 @@ Result<ShardReport> check_shard(Pq& shard, Pq* reference) {
   const auto missing = [&](std::string what) { report.missing.push_back(std::move(what)); };
   if (to_int(cell(*facts, 0)) < 130000) missing("PostgreSQL 13 or later is needed");
   if (to_int(cell(*facts, 1)) < 1) {
-    missing("max_prepared_transactions is 0: ALTER SYSTEM SET max_prepared_transactions = 100 and "
-            "restart, or no transaction can span this shard");
+    missing(
+        "max_prepared_transactions is 0: ALTER SYSTEM SET max_prepared_transactions = 100 and "
+        "restart, or no transaction can span this shard");
   }
   if (cell(*facts, 6) != "t") missing("the role may not create a schema in this database");
   if (cell(*facts, 7) == "t") missing("the server is a standby");
@@ -109,8 +112,9 @@ Result<ShardReport> check_shard(Pq& shard, Pq* reference) {
     report.notes.push_back("wal_level is not logical: slots cannot be moved from this shard");
   }
   if (cell(*facts, 5) != "t") {
-    report.notes.push_back("the service role is no superuser: recovery can finish transactions of "
-                           "roles that it is a member of only");
+    report.notes.push_back(
+        "the service role is no superuser: recovery can finish transactions of "
+        "roles that it is a member of only");
   }
   if (!reference) return report;
   auto home = reference->query(kFacts);
@@ -119,8 +123,9 @@ Result<ShardReport> check_shard(Pq& shard, Pq* reference) {
     missing(fmt::format("its encoding is {}, home's is {}", cell(*facts, 3), cell(*home, 3)));
   }
   if (cell(*home, 4) != cell(*facts, 4)) {
-    missing(fmt::format("its collation is {}, home's is {}: texts would sort and compare in two ways",
-                        cell(*facts, 4), cell(*home, 4)));
+    missing(
+        fmt::format("its collation is {}, home's is {}: texts would sort and compare in two ways",
+                    cell(*facts, 4), cell(*home, 4)));
   }
   return report;
 }

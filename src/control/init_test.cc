@@ -1,3 +1,4 @@
+// Bootstrap, the rights on the catalog, tickets and the epoch check.
 #include "control/init.h"
 
 #include <gtest/gtest.h>
@@ -11,8 +12,9 @@ namespace {
 
 TEST(Dsn, is_taken_apart_and_put_together) {
   const Dsn a = *parse_dsn("postgresql://u:p%27w@h:6000/db?sslmode=require");
-  EXPECT_EQ(a.host + "|" + a.port + "|" + a.dbname + "|" + a.user + "|" + a.password + "|" + a.options,
-            "h|6000|db|u|p'w|sslmode='require'");
+  EXPECT_EQ(
+      a.host + "|" + a.port + "|" + a.dbname + "|" + a.user + "|" + a.password + "|" + a.options,
+      "h|6000|db|u|p'w|sslmode='require'");
   Dsn fallback;
   fallback.user = "svc";
   fallback.password = "x";
@@ -93,9 +95,8 @@ TEST_F(InitTest, clients_read_the_catalog_but_cannot_write_or_forge) {
   ASSERT_TRUE(app->query("BEGIN"));
   const std::string txid = *app->query("SELECT txid_current()")->rows[0][0];
   const std::string sql = "UPDATE shoal.cluster SET epoch = epoch + 1";
-  const std::string call =
-      fmt::format("SELECT shoal.apply({}, '{}')", quote_literal(sql),
-                  make_ticket(secret, fmt::format("apply:{}:{}", txid, sql)));
+  const std::string call = fmt::format("SELECT shoal.apply({}, '{}')", quote_literal(sql),
+                                       make_ticket(secret, fmt::format("apply:{}:{}", txid, sql)));
   EXPECT_EQ(state(call), "ok");
   ASSERT_TRUE(app->query("COMMIT"));
   EXPECT_EQ(state(call), "42501") << "a ticket is for one transaction";
@@ -109,7 +110,8 @@ TEST_F(InitTest, says_what_a_shard_lacks) {
   const auto r = init(home_, "test", {{"s1", home_}, {"s2", latin.text({})}});
   ASSERT_FALSE(r);
   EXPECT_NE(r.error().detail.find("SH0503: its encoding is SQL_ASCII, home's is UTF8"),
-            std::string::npos) << r.error().detail;
+            std::string::npos)
+      << r.error().detail;
 }
 
 TEST_F(InitTest, an_old_epoch_fails_its_check_after_the_fence_was_raised) {

@@ -1,3 +1,4 @@
+// Keyspaces as rows, and the rows that a pinned key takes along.
 #include "control/keyspace.h"
 
 #include "control/rows.h"
@@ -58,7 +59,8 @@ io::Task<Result<std::vector<Oid>>> tables_in_order(Work& work, KeyspaceId keyspa
                            [&](Oid w) { return e.second == std::to_string(w.value); });
       });
     });
-    const auto next = ready == waiting.end() ? waiting.begin() : ready;  // a cycle: try all the same
+    const auto next =
+        ready == waiting.end() ? waiting.begin() : ready;  // a cycle: try all the same
     ordered.push_back(*next);
     waiting.erase(next);
   }
@@ -69,7 +71,8 @@ io::Task<Result<std::vector<Oid>>> tables_in_order(Work& work, KeyspaceId keyspa
 
 std::string default_keyspace_name(const std::vector<keys::KeyType>& types, std::uint32_t slots) {
   std::string name = "default";
-  for (const keys::KeyType t : types) name += fmt::format("_{}", keys::type_name(keys::family_of(t)));
+  for (const keys::KeyType t : types)
+    name += fmt::format("_{}", keys::type_name(keys::family_of(t)));
   if (slots != kDefaultSlots) name += fmt::format("_{}", slots);
   return name;
 }
@@ -123,8 +126,8 @@ io::Task<Result<keys::KeyValue>> read_key(Work& work, keys::KeyType type, std::s
   auto value = keys::parse_text(type, text);
   if (value || !keys::needs_server(value.error())) co_return value;
   const std::string type_name(keys::type_name(type));
-  auto asked = co_await work.home(fmt::format("SELECT pg_catalog.to_json({}::pg_catalog.{}) #>> '{{}}'",
-                                              quote_literal(text), type_name));
+  auto asked = co_await work.home(fmt::format(
+      "SELECT pg_catalog.to_json({}::pg_catalog.{}) #>> '{{}}'", quote_literal(text), type_name));
   if (!asked) co_return std::move(asked).error();
   co_return keys::parse_text(type, cell(*asked, 0, 0));
 }
@@ -196,12 +199,13 @@ io::Task<Result<>> pin_key(Work& work, const catalog::Keyspace& keyspace, std::s
     }
     SHOAL_CO_TRY(co_await quiet.end(work));
   }
-  std::string sql =
-      shard ? fmt::format("INSERT INTO shoal.pinned (keyspace, key, shard) VALUES ({}, {}, {}) "
-                          "ON CONFLICT (keyspace, key) DO UPDATE SET shard = excluded.shard",
-                          id.value, quote_literal(canonical), to.value)
-            : fmt::format("DELETE FROM shoal.pinned WHERE keyspace = {} AND key = {}", id.value,
-                          quote_literal(canonical));
+  std::string sql = shard
+                        ? fmt::format(
+                              "INSERT INTO shoal.pinned (keyspace, key, shard) VALUES ({}, {}, {}) "
+                              "ON CONFLICT (keyspace, key) DO UPDATE SET shard = excluded.shard",
+                              id.value, quote_literal(canonical), to.value)
+                        : fmt::format("DELETE FROM shoal.pinned WHERE keyspace = {} AND key = {}",
+                                      id.value, quote_literal(canonical));
   co_return co_await work.catalog(std::move(sql));
 }
 

@@ -1,3 +1,4 @@
+// Runs the queries of catalog/builder.h.
 #include "control/loader.h"
 
 namespace shoal::control {
@@ -13,8 +14,8 @@ Result<> add_rows(catalog::SnapshotBuilder& builder, std::size_t query, const Te
 }
 
 Result<catalog::SnapshotPtr> load(Pq& catalog, const catalog::SnapshotPtr& previous) {
-  SHOAL_TRY(catalog.query(
-      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''"));
+  SHOAL_TRY(
+      catalog.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''"));
   catalog::SnapshotBuilder builder(previous);
   const auto queries = catalog::snapshot_queries();
   const std::size_t count = previous ? catalog::first_builtin_query() : queries.size();
@@ -43,9 +44,8 @@ io::Task<Result<catalog::SnapshotPtr>> derive_snapshot(backend::ShardRunner& run
   const ShardId home = previous->home;
   auto path = co_await runner.run(home, "SELECT pg_catalog.current_setting('search_path')");
   if (!path) co_return std::move(path).error();
-  const std::string restore = fmt::format(
-      "SELECT pg_catalog.set_config('search_path', {}, true)",
-      quote_literal(path->rows.at(0).at(0).value_or("")));
+  const std::string restore = fmt::format("SELECT pg_catalog.set_config('search_path', {}, true)",
+                                          quote_literal(path->rows.at(0).at(0).value_or("")));
   auto cleared = co_await runner.run(home, "SET LOCAL search_path = ''");
   if (!cleared) co_return std::move(cleared).error();
   catalog::SnapshotBuilder builder(previous);

@@ -1,3 +1,4 @@
+// One query for all obstacles, and the judgement of each.
 #include "control/obstacles.h"
 
 #include <charconv>
@@ -48,7 +49,8 @@ UNION ALL
 SELECT 'l', tree.oid, w.rulename, NULL, NULL, 0
 FROM tree JOIN pg_catalog.pg_rewrite w ON w.ev_class = tree.oid AND w.rulename <> '_RETURN'
 UNION ALL
-SELECT DISTINCT 'p', tree.oid, p.polname, NULL::pg_catalog.text[], NULL::pg_catalog.text[], d.refobjid::pg_catalog.int8
+SELECT DISTINCT 'p', tree.oid, p.polname, NULL::pg_catalog.text[], NULL::pg_catalog.text[],
+  d.refobjid::pg_catalog.int8
 FROM tree JOIN pg_catalog.pg_policy p ON p.polrelid = tree.oid
   JOIN pg_catalog.pg_depend d ON d.objid = p.oid
     AND d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass
@@ -59,7 +61,8 @@ FROM tree JOIN pg_catalog.pg_inherits i ON tree.oid IN (i.inhparent, i.inhrelid)
   JOIN pg_catalog.pg_class c ON c.oid IN (i.inhparent, i.inhrelid) AND c.oid <> tree.oid
 WHERE c.oid NOT IN (SELECT oid FROM tree)
 UNION ALL
-SELECT DISTINCT 'm', tree.oid, c.relname, NULL::pg_catalog.text[], NULL::pg_catalog.text[], c.oid::pg_catalog.int8
+SELECT DISTINCT 'm', tree.oid, c.relname, NULL::pg_catalog.text[], NULL::pg_catalog.text[],
+  c.oid::pg_catalog.int8
 FROM tree JOIN pg_catalog.pg_depend d ON d.refobjid = tree.oid
     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
     AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
@@ -117,10 +120,10 @@ Result<> judge_common(const Obstacle& o, const catalog::Snapshot& snapshot) {
       return refuse(Refusal::kTriggerNotLocal, fmt::format("{} has the rule {}", table, o.name),
                     "replace the rule by a trigger whose function is declared local");
     case Obstacle::Kind::kPolicy:
-      return refuse(Refusal::kTriggerNotLocal,
-                    fmt::format("policy {} of {} reads {}", o.name, table,
-                                name_of(snapshot, o.other)),
-                    "write the policy without other tables");
+      return refuse(
+          Refusal::kTriggerNotLocal,
+          fmt::format("policy {} of {} reads {}", o.name, table, name_of(snapshot, o.other)),
+          "write the policy without other tables");
     case Obstacle::Kind::kInheritance:
       return refuse(Refusal::kBadPlacement,
                     fmt::format("{} and {} are bound by inheritance or as partitions", table,
@@ -130,7 +133,8 @@ Result<> judge_common(const Obstacle& o, const catalog::Snapshot& snapshot) {
       return refuse(Refusal::kDdlUnsupported,
                     fmt::format("materialized view {} reads {}", o.name, table),
                     "drop the materialized view first");
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -158,10 +162,11 @@ Result<> judge_foreign_key_of_sharded(const Obstacle& o, const PlannedTable& pla
     return refuse(Refusal::kForeignKey, what + ", which is in another keyspace",
                   "put both tables into one keyspace");
   } else if (o.kind == Obstacle::Kind::kForeignKey) {
-    return refuse(Refusal::kForeignKey, what + ", which is on the home shard only",
-                  fmt::format("first SELECT create_reference_table('{0}'), or shard {0} by the same "
-                              "key",
-                              name_of(snapshot, o.other)));
+    return refuse(
+        Refusal::kForeignKey, what + ", which is on the home shard only",
+        fmt::format("first SELECT create_reference_table('{0}'), or shard {0} by the same "
+                    "key",
+                    name_of(snapshot, o.other)));
   } else {
     return refuse(Refusal::kForeignKey,
                   fmt::format("{} without the shard key ({})", what, joined(planned.key_columns)),
@@ -228,12 +233,12 @@ Result<> judge_reference(Oid table, const std::vector<Obstacle>& obstacles,
     if (o.kind != Obstacle::Kind::kForeignKey || o.other == table) continue;
     const catalog::Table* other = snapshot.table(o.other);
     if (other && other->kind == catalog::TableKind::kReference) continue;
-    return refuse(Refusal::kForeignKey,
-                  fmt::format("{} of the reference table {} references {}, which is not on every "
-                              "shard as a whole",
-                              o.name, name_of(snapshot, table), name_of(snapshot, o.other)),
-                  fmt::format("first SELECT create_reference_table('{}')",
-                              name_of(snapshot, o.other)));
+    return refuse(
+        Refusal::kForeignKey,
+        fmt::format("{} of the reference table {} references {}, which is not on every "
+                    "shard as a whole",
+                    o.name, name_of(snapshot, table), name_of(snapshot, o.other)),
+        fmt::format("first SELECT create_reference_table('{}')", name_of(snapshot, o.other)));
   }
   return {};
 }

@@ -16,12 +16,12 @@ namespace shoal::control {
 
 struct Obstacle {
   enum class Kind {
-    kUnique,      // unique or exclusion index; columns = those compared by equality ("" = expression)
+    kUnique,  // unique or exclusion index; columns = those compared by equality ("" = expression)
     kForeignKey,  // of the table; columns -> other_columns of `other`
     kReferenced,  // a foreign key of `other` (other_columns) to the table (columns)
     kTrigger,     // not declared local
     kRule,
-    kPolicy,      // reads another relation
+    kPolicy,  // reads another relation
     kInheritance,
     kMaterializedView,
   } kind;

@@ -1,3 +1,4 @@
+// Starts and stops PostgreSQL for tests.
 #include "control/pg_fixture.h"
 
 #include <netinet/in.h>
@@ -76,8 +77,9 @@ bool PgServers::start(int count) {
       return false;
     }
     servers_.push_back(s);
-    auto c = Pq::connect(fmt::format("host=127.0.0.1 port={} dbname=postgres user=postgres", s.port),
-                         std::chrono::seconds(5));
+    auto c =
+        Pq::connect(fmt::format("host=127.0.0.1 port={} dbname=postgres user=postgres", s.port),
+                    std::chrono::seconds(5));
     if (!c || !c->query("CREATE ROLE app LOGIN; CREATE ROLE other LOGIN")) return false;
   }
   return true;

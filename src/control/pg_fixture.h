@@ -1,6 +1,6 @@
-// For tests: PostgreSQL servers of their own, on free ports under a temporary directory, stopped and
-// removed at the end. When the tests run as root the servers run as user postgres.
-// Thread rule: one thread.
+// For tests: PostgreSQL servers of their own, on free ports under a temporary directory, stopped
+// and removed at the end. When the tests run as root the servers run as user postgres. Thread rule:
+// one thread.
 #pragma once
 #include <memory>
 #include <string>

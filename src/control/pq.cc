@@ -1,3 +1,4 @@
+// libpq behind control's own types.
 #include "control/pq.h"
 
 #include <libpq-fe.h>
@@ -5,7 +6,9 @@
 namespace shoal::control {
 namespace {
 
-PGconn* raw(const std::shared_ptr<void>& c) { return static_cast<PGconn*>(c.get()); }
+PGconn* raw(const std::shared_ptr<void>& c) {
+  return static_cast<PGconn*>(c.get());
+}
 
 struct ResultClear {
   void operator()(PGresult* r) const { PQclear(r); }
@@ -107,11 +110,16 @@ Result<Dsn> parse_dsn(std::string_view dsn) {
   for (const PQconninfoOption* o = options; o->keyword; ++o) {
     if (!o->val || !*o->val) continue;
     const std::string_view name = o->keyword;
-    if (name == "host" || (name == "hostaddr" && out.host.empty())) out.host = o->val;
-    else if (name == "port") out.port = o->val;
-    else if (name == "dbname") out.dbname = o->val;
-    else if (name == "user") out.user = o->val;
-    else if (name == "password") out.password = o->val;
+    if (name == "host" || (name == "hostaddr" && out.host.empty()))
+      out.host = o->val;
+    else if (name == "port")
+      out.port = o->val;
+    else if (name == "dbname")
+      out.dbname = o->val;
+    else if (name == "user")
+      out.user = o->val;
+    else if (name == "password")
+      out.password = o->val;
     else if (name != "hostaddr" && name != "application_name")
       out.options += keyword(name, o->val);
   }
@@ -127,10 +135,10 @@ Result<Pq> Pq::connect(const std::string& dsn, std::chrono::milliseconds timeout
                        std::string_view application_name) {
   const std::string name(application_name);
   const std::string seconds = std::to_string(std::max<std::int64_t>(2, timeout.count() / 1000));
-  const char* keys[] = {"dbname",         "connect_timeout", "fallback_application_name",
-                        "keepalives_idle", "keepalives_interval", "keepalives_count",
-                        "tcp_user_timeout", "client_encoding", nullptr};
-  const char* values[] = {dsn.c_str(), seconds.c_str(), name.c_str(), "10", "5",
+  const char* keys[] = {"dbname",           "connect_timeout",     "fallback_application_name",
+                        "keepalives_idle",  "keepalives_interval", "keepalives_count",
+                        "tcp_user_timeout", "client_encoding",     nullptr};
+  const char* values[] = {dsn.c_str(), seconds.c_str(), name.c_str(), "10",   "5",
                           "3",         "30000",         "UTF8",       nullptr};
   PGconn* c = PQconnectdbParams(keys, values, 1);
   Pq out;
@@ -140,7 +148,8 @@ Result<Pq> Pq::connect(const std::string& dsn, std::chrono::milliseconds timeout
     e.sqlstate = "08001";
     return e;
   }
-  PQsetNoticeProcessor(c, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      c, [](void*, const char*) {}, nullptr);
   return out;
 }
 
@@ -201,7 +210,9 @@ bool Pq::connected() const {
   return connection_ && PQstatus(raw(connection_)) == CONNECTION_OK;
 }
 
-int Pq::socket() const { return connection_ ? PQsocket(raw(connection_)) : -1; }
+int Pq::socket() const {
+  return connection_ ? PQsocket(raw(connection_)) : -1;
+}
 
 std::vector<std::string> Pq::notifications() {
   std::vector<std::string> out;

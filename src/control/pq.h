@@ -54,7 +54,7 @@ class Pq {
 
 // 'text' with quotes doubled (E'' when it holds a backslash), and "identifier".
 std::string quote_literal(std::string_view text);
-std::string quote_ident(std::string_view name);  // always quoted
+std::string quote_ident(std::string_view name);                      // always quoted
 std::string quote_nullable(const std::optional<std::string>& text);  // NULL without a value
 
 }  // namespace shoal::control

@@ -1,3 +1,4 @@
+// Gathers facts, acts, and proves by looking again.
 #include "control/recovery.h"
 
 #include <charconv>
@@ -103,11 +104,11 @@ std::set<txn::Prepared> Recovery::read_prepared(std::set<ShardId>& read, bool wi
   std::set<txn::Prepared> out;
   for (ShardLink& l : links_) {
     if (!l.connection.connected()) continue;
-    auto rows = l.connection.query(fmt::format(
-        "SELECT gid, owner, clock_timestamp() - prepared < interval '{} seconds'"
-        " FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
-        " AND gid LIKE 'shoal:%'",
-        options_.patience.count()));
+    auto rows = l.connection.query(
+        fmt::format("SELECT gid, owner, clock_timestamp() - prepared < interval '{} seconds'"
+                    " FROM pg_catalog.pg_prepared_xacts WHERE database = current_database()"
+                    " AND gid LIKE 'shoal:%'",
+                    options_.patience.count()));
     if (!rows) {
       report_.errors.push_back(fmt::format("shard {}: {}", l.name, rows.error().message));
       continue;
@@ -153,8 +154,8 @@ Result<Gathered> Recovery::gather() {
   std::set<ShardId> second;
   g.facts.prepared_after = read_prepared(second, false);
   std::set<ShardId> both;
-  std::set_intersection(g.prepared_read.begin(), g.prepared_read.end(), second.begin(), second.end(),
-                        std::inserter(both, both.begin()));
+  std::set_intersection(g.prepared_read.begin(), g.prepared_read.end(), second.begin(),
+                        second.end(), std::inserter(both, both.begin()));
   g.prepared_read = std::move(both);
   return g;
 }
@@ -168,9 +169,10 @@ bool Recovery::act(const txn::Resolution& r) {
   if (!l) return false;
   std::string sql;
   if (settle) {
-    sql = fmt::format("INSERT INTO shoal.decision (gid, outcome) VALUES ({}, 'abort')"
-                      " ON CONFLICT DO NOTHING",
-                      quote_literal(r.key));
+    sql = fmt::format(
+        "INSERT INTO shoal.decision (gid, outcome) VALUES ({}, 'abort')"
+        " ON CONFLICT DO NOTHING",
+        quote_literal(r.key));
   } else {
     // COMMIT PREPARED is for the role that prepared and for superusers; a service role that is
     // neither may still be a member.
@@ -181,8 +183,8 @@ bool Recovery::act(const txn::Resolution& r) {
   auto done = l->connection.query(sql);
   if (!settle) (void)l->connection.query("RESET ROLE");
   if (!done) {
-    report_.errors.push_back(fmt::format("shard {}: {}: {}", l->name, r.what.gid,
-                                         done.error().message));
+    report_.errors.push_back(
+        fmt::format("shard {}: {}: {}", l->name, r.what.gid, done.error().message));
   }
   return true;
 }
@@ -236,6 +238,8 @@ Result<RecoveryReport> Recovery::run() {
 
 }  // namespace
 
-Result<RecoveryReport> recover(const RecoveryOptions& options) { return Recovery(options).run(); }
+Result<RecoveryReport> recover(const RecoveryOptions& options) {
+  return Recovery(options).run();
+}
 
 }  // namespace shoal::control

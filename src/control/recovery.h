@@ -1,8 +1,8 @@
-// Settles transactions over several shards whose router is gone: gathers the facts in the order that
-// txn/recovery.h asks for, and does what it says. Any router may do it, at any time, also several at
-// once: it is safe beside transactions that are still under way. A transaction of a live router is
-// left alone until it has been prepared for longer than `patience`.
-// Thread rule: blocks; a control thread.
+// Settles transactions over several shards whose router is gone: gathers the facts in the order
+// that txn/recovery.h asks for, and does what it says. Any router may do it, at any time, also
+// several at once: it is safe beside transactions that are still under way. A transaction of a live
+// router is left alone until it has been prepared for longer than `patience`. Thread rule: blocks;
+// a control thread.
 #pragma once
 #include <chrono>
 #include <string>

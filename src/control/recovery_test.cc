@@ -1,3 +1,4 @@
+// Transactions left behind at every step of two-phase commit.
 #include "control/recovery.h"
 
 #include "control/command_fixture.h"
@@ -21,8 +22,7 @@ class RecoveryTest : public ClusterTest {
   }
   static std::string key(std::uint64_t n) { return txn::decision_key({"test", "7", n}); }
   void prepare(std::uint64_t n, int shard) {
-    const auto done = client(shard).query(
-        fmt::format("BEGIN; INSERT INTO t VALUES ({})", n));
+    const auto done = client(shard).query(fmt::format("BEGIN; INSERT INTO t VALUES ({})", n));
     ASSERT_TRUE(done);
     ASSERT_TRUE(client(shard).query(fmt::format("PREPARE TRANSACTION '{}'", gid(n, shard))));
   }
@@ -61,7 +61,8 @@ TEST_F(RecoveryTest, decided_ones_commit_and_undecided_ones_abort) {
   EXPECT_EQ(values("SELECT string_agg(x::text, ',') FROM t"), "1|1|1");
   const auto late = client(3).query(
       fmt::format("BEGIN; INSERT INTO t VALUES (2); {}", decide_sql(store_.secret_text, key(2))));
-  EXPECT_EQ(late.error().sqlstate, "40001") << "a last agent that comes late finds the matter settled";
+  EXPECT_EQ(late.error().sqlstate, "40001")
+      << "a last agent that comes late finds the matter settled";
   (void)client(3).query("ROLLBACK");
   EXPECT_EQ(run().forgotten + r.forgotten, 1) << "the commit row goes when nobody can need it";
   EXPECT_EQ(value(client(3), "SELECT outcome FROM shoal.decision"), "abort");
@@ -82,8 +83,8 @@ TEST_F(RecoveryTest, a_last_agent_still_at_work_is_waited_for) {
   prepare(4, 1);
   // Inserted, not yet committed: recovery's own row must wait, gives up after its lock timeout, and
   // leaves the transaction prepared.
-  ASSERT_TRUE(client(3).query(fmt::format("BEGIN; INSERT INTO t VALUES (4); {}",
-                                          decide_sql(store_.secret_text, key(4)))));
+  ASSERT_TRUE(client(3).query(
+      fmt::format("BEGIN; INSERT INTO t VALUES (4); {}", decide_sql(store_.secret_text, key(4)))));
   RecoveryOptions options;
   options.catalog_dsn = home_dsn_;
   options.lock_timeout = std::chrono::milliseconds(100);
@@ -99,7 +100,9 @@ TEST_F(RecoveryTest, what_is_not_this_clusters_stays) {
   ASSERT_TRUE(client(1).query("BEGIN; INSERT INTO t VALUES (9)"));
   ASSERT_TRUE(client(1).query("PREPARE TRANSACTION 'shoal:other:7:1:1:3'"));
   EXPECT_EQ(run().left, 0);
-  EXPECT_EQ(value(client(1), "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"), "1");
+  EXPECT_EQ(value(client(1),
+                  "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"),
+            "1");
   ASSERT_TRUE(client(1).query("ROLLBACK PREPARED 'shoal:other:7:1:1:3'"));
 }
 

@@ -1,3 +1,4 @@
+// COPY between shards, and deletion by ctid in batches.
 #include "control/rows.h"
 
 namespace shoal::control {
@@ -52,9 +53,8 @@ std::string full_name(const catalog::Table& table) {
 
 PlaceKey place_by(std::shared_ptr<const keys::Placement> placement,
                   std::vector<keys::KeyType> types) {
-  return [placement = std::move(placement),
-          types = std::move(types)](const std::vector<std::optional<std::string>>& key)
-             -> Result<ShardId> {
+  return [placement = std::move(placement), types = std::move(types)](
+             const std::vector<std::optional<std::string>>& key) -> Result<ShardId> {
     std::vector<keys::KeyValue> values;
     keys::ParseSettings settings;
     settings.date_order = keys::ParseSettings::DateOrder::kYmd;
@@ -79,8 +79,9 @@ io::Task<Result<std::uint64_t>> copy_rows(Work& work, const catalog::Table& tabl
   const std::vector<std::size_t> at = key_positions(table, key_columns);
   std::function<Result<std::vector<ShardId>>(const std::vector<std::optional<std::string>>&)> route;
   if (place) {
-    route = [place, at, from](const std::vector<std::optional<std::string>>& fields)
-        -> Result<std::vector<ShardId>> {
+    route =
+        [place, at, from](
+            const std::vector<std::optional<std::string>>& fields) -> Result<std::vector<ShardId>> {
       std::vector<std::optional<std::string>> key;
       for (const std::size_t i : at) key.push_back(fields.at(i));
       auto shard = place(key);
@@ -89,8 +90,10 @@ io::Task<Result<std::uint64_t>> copy_rows(Work& work, const catalog::Table& tabl
       return std::vector<ShardId>{*shard};
     };
   } else {
-    route = [targets](const std::vector<std::optional<std::string>>&)
-        -> Result<std::vector<ShardId>> { return targets; };
+    route =
+        [targets](const std::vector<std::optional<std::string>>&) -> Result<std::vector<ShardId>> {
+      return targets;
+    };
   }
   auto copied = co_await work.runner.copy_rows(from, std::move(out), std::move(in),
                                                std::move(targets), std::move(route));
@@ -121,9 +124,10 @@ io::Task<Result<std::uint64_t>> delete_moved(Work& work, const catalog::Table& t
   }
   SHOAL_CO_TRY(co_await work.on(from, "CLOSE shoal_moved"));
   if (deleted != found) {
-    co_return make_error("XX000", fmt::format("{} of {} moved rows could not be deleted on their old "
-                                              "shard",
-                                              found - deleted, found));
+    co_return make_error("XX000",
+                         fmt::format("{} of {} moved rows could not be deleted on their old "
+                                     "shard",
+                                     found - deleted, found));
   }
   co_return deleted;
 }
@@ -134,9 +138,11 @@ io::Task<Result<Silence>> make_silence(Work& work, std::vector<Oid> tables) {
   auto rows = co_await work.home(fmt::format(
       "SELECT pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I;', c.oid::pg_catalog.regclass,"
       " g.tgname), pg_catalog.format('ALTER TABLE %s ENABLE %sTRIGGER %I;',"
-      " c.oid::pg_catalog.regclass, CASE g.tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA '"
+      " c.oid::pg_catalog.regclass, CASE g.tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN "
+      "'REPLICA '"
       " END, g.tgname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid"
-      " WHERE c.oid = ANY ('{{{0}}}'::pg_catalog.oid[]) AND NOT g.tgisinternal AND g.tgenabled <> 'D'"
+      " WHERE c.oid = ANY ('{{{0}}}'::pg_catalog.oid[]) AND NOT g.tgisinternal AND g.tgenabled <> "
+      "'D'"
       " UNION ALL SELECT pg_catalog.format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;',"
       " c.oid::pg_catalog.regclass), pg_catalog.format('ALTER TABLE %s FORCE ROW LEVEL SECURITY;',"
       " c.oid::pg_catalog.regclass) FROM pg_catalog.pg_class c"

@@ -1,3 +1,4 @@
+// The catalog's tables, views and functions.
 #include "control/schema.h"
 
 #include <array>
@@ -54,7 +55,8 @@ BEGIN
   END IF;
   INSERT INTO shoal.decision (gid, outcome) VALUES (key, 'commit');
 EXCEPTION WHEN unique_violation THEN
-  RAISE serialization_failure USING MESSAGE = 'recovery settled this transaction before it could commit',
+  RAISE serialization_failure USING
+    MESSAGE = 'recovery settled this transaction before it could commit',
     DETAIL = 'SH0406: recovery had aborted ' || key, HINT = 'repeat the transaction';
 END $$;
 
@@ -130,7 +132,8 @@ CREATE TABLE IF NOT EXISTS shoal.shard (
   id int PRIMARY KEY, name text NOT NULL UNIQUE,
   host text NOT NULL, port text NOT NULL, dbname text NOT NULL, options text NOT NULL DEFAULT '',
   dsn text NOT NULL, home boolean NOT NULL DEFAULT false, active boolean NOT NULL DEFAULT false,
-  system_identifier text NOT NULL DEFAULT '', notes text NOT NULL DEFAULT '', added timestamptz NOT NULL DEFAULT now());
+  system_identifier text NOT NULL DEFAULT '', notes text NOT NULL DEFAULT '',
+  added timestamptz NOT NULL DEFAULT now());
 REVOKE ALL ON shoal.shard FROM PUBLIC;
 GRANT SELECT (id, name, host, port, dbname, options, home, active, system_identifier, notes, added)
   ON shoal.shard TO PUBLIC;
@@ -162,7 +165,8 @@ COMMENT ON COLUMN shoal.declared_function.function IS 'as regprocedure prints it
 CREATE SEQUENCE IF NOT EXISTS shoal.router_id AS int;
 CREATE TABLE IF NOT EXISTS shoal.router (
   id int PRIMARY KEY, name text NOT NULL, host text NOT NULL DEFAULT '', pid int NOT NULL DEFAULT 0,
-  version text NOT NULL DEFAULT '', epoch bigint NOT NULL, started timestamptz NOT NULL DEFAULT now(),
+  version text NOT NULL DEFAULT '', epoch bigint NOT NULL,
+  started timestamptz NOT NULL DEFAULT now(),
   lease_until timestamptz NOT NULL, state text NOT NULL DEFAULT 'live'
     CHECK (state IN ('live', 'fenced', 'gone')));
 CREATE TABLE IF NOT EXISTS shoal.hold (
@@ -174,7 +178,8 @@ CREATE TABLE IF NOT EXISTS shoal.hold_acknowledged (
   at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (hold, router));
 CREATE TABLE IF NOT EXISTS shoal.jobs (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, state text NOT NULL,
-  subject text NOT NULL DEFAULT '', progress real NOT NULL DEFAULT 0, detail text NOT NULL DEFAULT '',
+  subject text NOT NULL DEFAULT '', progress real NOT NULL DEFAULT 0,
+  detail text NOT NULL DEFAULT '',
   params jsonb NOT NULL DEFAULT '{}', router int, begun timestamptz NOT NULL DEFAULT now(),
   changed timestamptz NOT NULL DEFAULT now());
 GRANT SELECT ON shoal.cluster, shoal.keyspace, shoal.slot_range, shoal.pinned, shoal.placed_table,
@@ -231,11 +236,10 @@ GRANT SELECT ON shoal.shards, shoal.keyspaces, shoal.slots, shoal.pins, shoal.ta
 )sql";
 
 constexpr std::array<Parameter, 2> kAddShard{{{"name", "text", ""}, {"dsn", "text", ""}}};
-constexpr std::array<Parameter, 4> kCreateKeyspace{
-    {{"name", "text", ""},
-     {"function", "text", "'postgres'"},
-     {"params", "jsonb", "'{}'"},
-     {"key_types", "text[]", "'{bigint}'"}}};
+constexpr std::array<Parameter, 4> kCreateKeyspace{{{"name", "text", ""},
+                                                    {"function", "text", "'postgres'"},
+                                                    {"params", "jsonb", "'{}'"},
+                                                    {"key_types", "text[]", "'{bigint}'"}}};
 constexpr std::array<Parameter, 4> kShardTable{{{"table_name", "regclass", ""},
                                                 {"columns", "text", ""},
                                                 {"keyspace", "text", "NULL"},
@@ -311,9 +315,13 @@ std::string refusing_function(const Signature& s) {
 
 }  // namespace
 
-std::string_view shard_schema_sql() { return kShardSchema; }
+std::string_view shard_schema_sql() {
+  return kShardSchema;
+}
 
-std::span<const Signature> signatures() { return kSignatures; }
+std::span<const Signature> signatures() {
+  return kSignatures;
+}
 
 const Signature* find_signature(std::string_view schema, std::string_view name) {
   for (const Signature& s : kSignatures) {
@@ -327,7 +335,8 @@ std::string home_schema_sql() {
   sql += kHomeViews;
   const Error refusal = refuse(Refusal::kCatalogCall, "");
   sql += fmt::format(
-      "CREATE OR REPLACE FUNCTION shoal.refuse_call(function text) RETURNS void LANGUAGE plpgsql AS "
+      "CREATE OR REPLACE FUNCTION shoal.refuse_call(function text) RETURNS void LANGUAGE plpgsql "
+      "AS "
       "$$\nBEGIN RAISE EXCEPTION USING ERRCODE = '{}', MESSAGE = '{}',\n"
       "  DETAIL = 'SH0505: ' || function || ' was reached inside another statement or past the "
       "router', HINT = '{}'; END $$;\n",

@@ -1,6 +1,6 @@
 // The schema `shoal` as SQL: what `shoal init` creates on home (the catalog) and what every shard
-// gets (decisions of two-phase commits, the epoch fence). Idempotent and versioned: running it again
-// upgrades. All objects belong to the role that runs it; clients may read, never write.
+// gets (decisions of two-phase commits, the epoch fence). Idempotent and versioned: running it
+// again upgrades. All objects belong to the role that runs it; clients may read, never write.
 //
 // Writing from inside a client's transaction, with the client's own rights, goes through
 // shoal.apply and shoal.decide: SECURITY DEFINER functions that ask for a *ticket*, a keyed hash of

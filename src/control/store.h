@@ -11,12 +11,12 @@
 //   - when no statement and no open transaction that touched one is left on any of its cores, it
 //     calls acknowledge(generation).
 // Oid 0 in the set stands for every schema change and every write to a reference table.
-// A router whose lease lapsed meanwhile is fenced: the epoch is raised, every shard asks for the new
-// one (shoal.check_epoch) and the router's server connections are ended.
-// A hold ends with release(): the new snapshot is published first, then the smaller set.
+// A router whose lease lapsed meanwhile is fenced: the epoch is raised, every shard asks for the
+// new one (shoal.check_epoch) and the router's server connections are ended. A hold ends with
+// release(): the new snapshot is published first, then the smaller set.
 //
-// Thread rule: callbacks run on the store's threads (log on two of them) and must not block; the other
-// functions may be called from any thread, the coroutines from a core.
+// Thread rule: callbacks run on the store's threads (log on two of them) and must not block; the
+// other functions may be called from any thread, the coroutines from a core.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -47,8 +47,8 @@ class Store : public CatalogStore {
     std::string router_name, host, version;
     std::chrono::milliseconds poll{250};
     std::chrono::milliseconds lease{10'000};
-    std::chrono::milliseconds hold_timeout{30'000};      // then 55P03, and the hold is released
-    std::chrono::milliseconds recovery_period{5'000};    // 0: no recovery by this router
+    std::chrono::milliseconds hold_timeout{30'000};    // then 55P03, and the hold is released
+    std::chrono::milliseconds recovery_period{5'000};  // 0: no recovery by this router
   };
   struct Callbacks {
     std::function<void(catalog::SnapshotPtr)> publish;
@@ -67,7 +67,7 @@ class Store : public CatalogStore {
   // Gives the lease back and ends the threads. Blocks.
   void stop();
 
-  int router_id() const;                 // after start(): part of every gid; shoal.check_epoch's
+  int router_id() const;  // after start(): part of every gid; shoal.check_epoch's
   const std::string& secret() const override;
   const std::string& catalog_dsn() const override;
   catalog::SnapshotPtr snapshot() const override;

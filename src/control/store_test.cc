@@ -1,3 +1,4 @@
+// Routers that share a catalog: epochs, holds, fences, outages.
 #include "control/store.h"
 
 #include <condition_variable>
@@ -92,10 +93,12 @@ TEST_F(StoreTest, a_new_epoch_is_loaded_and_published) {
   auto first = a.store->start();
   ASSERT_TRUE(first) << first.error().message;
   EXPECT_GT(a.store->router_id(), 0);
-  ASSERT_TRUE(service_.query("CREATE TABLE fresh (x int);"
-                             "UPDATE shoal.cluster SET epoch = epoch + 1; NOTIFY shoal_epoch"));
-  EXPECT_TRUE(a.wait([&] { return a.epoch > (*first)->epoch.value &&
-                                  a.store->snapshot()->table("public", "fresh"); }));
+  ASSERT_TRUE(
+      service_.query("CREATE TABLE fresh (x int);"
+                     "UPDATE shoal.cluster SET epoch = epoch + 1; NOTIFY shoal_epoch"));
+  EXPECT_TRUE(a.wait([&] {
+    return a.epoch > (*first)->epoch.value && a.store->snapshot()->table("public", "fresh");
+  }));
   EXPECT_EQ(value(service_, "SELECT state FROM shoal.routers"), "live");
   a.store->stop();
   EXPECT_EQ(value(service_, "SELECT state FROM shoal.routers"), "gone");
@@ -142,8 +145,9 @@ TEST_F(StoreTest, a_router_with_open_transactions_makes_the_hold_fail) {
 TEST_F(StoreTest, a_router_whose_lease_lapsed_is_fenced_on_the_shards) {
   TestRouter a(home_dsn_);
   ASSERT_TRUE(a.store->start());
-  ASSERT_TRUE(service_.query("INSERT INTO shoal.router (id, name, epoch, lease_until)"
-                             " VALUES (9999, 'dead', 1, now() - interval '1 minute')"));
+  ASSERT_TRUE(
+      service_.query("INSERT INTO shoal.router (id, name, epoch, lease_until)"
+                     " VALUES (9999, 'dead', 1, now() - interval '1 minute')"));
   ASSERT_TRUE(client(2).query("SELECT shoal.check_epoch(1000, 9999)"));
   const auto hold = hold_now(*a.store, {Oid(77)});
   ASSERT_TRUE(hold) << hold.error().message;
@@ -172,7 +176,8 @@ TEST_F(StoreTest, the_last_snapshot_stays_while_the_catalog_is_away) {
   Dsn other = *parse_dsn(home_dsn_);
   other.dbname = "postgres";
   auto outside = Pq::connect(other.text({}), std::chrono::seconds(5));
-  const auto away = outside->query("ALTER DATABASE \"c_one" + suffix_ + "\" ALLOW_CONNECTIONS false;"
+  const auto away = outside->query("ALTER DATABASE \"c_one" + suffix_ +
+                                   "\" ALLOW_CONNECTIONS false;"
                                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
                                    " application_name = 'shoal router' AND datname = 'c_one" +
                                    suffix_ + "'");

@@ -1,3 +1,4 @@
+// Keyed hashes that shoal.ticket_of computes, too.
 #include "control/ticket.h"
 
 #include <openssl/rand.h>

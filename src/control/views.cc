@@ -1,10 +1,11 @@
+// One query for the views that can be on every shard.
 #include "control/views.h"
 
 namespace shoal::control {
 namespace {
 
-// uses: view -> relation it reads directly. A view qualifies when every relation below it that is no
-// view is placed.
+// uses: view -> relation it reads directly. A view qualifies when every relation below it that is
+// no view is placed.
 constexpr std::string_view kQuery = R"(
 WITH RECURSIVE uses(view, relation) AS (
   SELECT DISTINCT w.ev_class, d.refobjid

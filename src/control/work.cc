@@ -1,3 +1,4 @@
+// SQL on shards for commands, and small readers of its answers.
 #include "control/work.h"
 
 #include <charconv>
@@ -90,10 +91,14 @@ io::Task<Result<>> Work::refresh() {
 }
 
 io::Task<Result<>> QuietSettings::begin(Work& work) {
-  static constexpr const char* kSettings[][2] = {
-      {"search_path", ""},          {"DateStyle", "ISO, YMD"}, {"IntervalStyle", "postgres"},
-      {"extra_float_digits", "3"}, {"bytea_output", "hex"},   {"TimeZone", "UTC"},
-      {"check_function_bodies", "off"}, {"row_security", "on"}};
+  static constexpr const char* kSettings[][2] = {{"search_path", ""},
+                                                 {"DateStyle", "ISO, YMD"},
+                                                 {"IntervalStyle", "postgres"},
+                                                 {"extra_float_digits", "3"},
+                                                 {"bytea_output", "hex"},
+                                                 {"TimeZone", "UTC"},
+                                                 {"check_function_bodies", "off"},
+                                                 {"row_security", "on"}};
   std::string read = "SELECT ", set = "SELECT ";
   const char* comma = "";
   for (const auto& s : kSettings) {
@@ -111,7 +116,9 @@ io::Task<Result<>> QuietSettings::begin(Work& work) {
   co_return co_await work.everywhere(set);
 }
 
-io::Task<Result<>> QuietSettings::end(Work& work) { co_return co_await work.everywhere(restore_); }
+io::Task<Result<>> QuietSettings::end(Work& work) {
+  co_return co_await work.everywhere(restore_);
+}
 
 std::string cell(const TextRows& rows, std::size_t row, std::size_t column) {
   if (row >= rows.rows.size() || column >= rows.rows[row].size()) return {};

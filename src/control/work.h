@@ -1,6 +1,6 @@
-// One call of a command while it runs: the client's transaction over the shards, the snapshot derived
-// from it, and the ways to run SQL there. Used by the files of commands only.
-// Thread rule: one core; lives in the frame of Commands::call.
+// One call of a command while it runs: the client's transaction over the shards, the snapshot
+// derived from it, and the ways to run SQL there. Used by the files of commands only. Thread rule:
+// one core; lives in the frame of Commands::call.
 #pragma once
 #include <string>
 #include <vector>
