@@ -122,10 +122,10 @@ std::vector<const Function*> Snapshot::resolve_functions(
     const std::vector<std::string>& path, const std::vector<std::string>& names) const {
   std::vector<const Function*> found;
   if (names.empty()) return found;
-  const auto [begin, end] = functions.equal_range(names.back());
+  const auto range = functions.equal_range(names.back());
   const auto add = [&](std::string_view schema) {
     const std::size_t before = found.size();
-    for (auto it = begin; it != end; ++it) {
+    for (auto it = range.first; it != range.second; ++it) {
       const Function* f = it->second.get();
       if (f->schema != schema) continue;
       // The same argument types earlier in the path hide this one.

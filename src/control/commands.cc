@@ -48,8 +48,9 @@ Result<Arguments> Arguments::bind(const CallArguments& call, const Signature& si
     out.values_[std::string(signature.parameters[i].name)] = call.by_position[i];
   }
   for (const auto& [name, value] : call.by_name) {
+    const std::string& named = name;  // Clang 14 captures no structured binding
     const bool known = std::any_of(signature.parameters.begin(), signature.parameters.end(),
-                                   [&](const Parameter& p) { return p.name == name; });
+                                   [&](const Parameter& p) { return p.name == named; });
     if (!known || out.given(name)) return no_function(fmt::format("argument \"{}\"", name));
     out.values_[name] = value;
   }
