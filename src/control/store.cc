@@ -38,6 +38,7 @@ Result<> Store::Impl::connect() {
   auto c = Pq::connect(options.catalog_dsn, kConnectTimeout, "shoal router");
   if (!c) return std::move(c).error();
   catalog = std::move(*c);
+  connected_at = Clock::now();
   SHOAL_TRY(
       catalog.query("SET statement_timeout = '30s'; SET lock_timeout = '10s';"
                     " SET default_transaction_isolation = 'read committed';"
@@ -204,7 +205,7 @@ void Store::Impl::run() {
 
 // What routers that are gone for good left in the catalog. A hold may only go when no transaction
 // of its router is prepared any more: it could still commit a placement.
-void Store::Impl::tidy(const RecoveryReport& report) {
+void Store::Impl::tidy(const RecoveryReport& report, std::set<int>& suspects) {
   auto c = Pq::connect(options.catalog_dsn, kConnectTimeout, "shoal recovery");
   if (!c) return;
   (void)c->query(fmt::format(
@@ -215,11 +216,16 @@ void Store::Impl::tidy(const RecoveryReport& report) {
                            " AND lease_until < clock_timestamp() - interval '{} milliseconds'",
                            router, options.lease.count() * kRouterTimeoutLeases));
   if (!lapsed) return;
+  std::set<int> lapsed_now;
   for (std::size_t i = 0; i < lapsed->rows.size(); ++i) {
     const int other = static_cast<int>(read_number(cell(*lapsed, i, 0)));
+    lapsed_now.insert(other);
+    // After an outage of the catalog every lease has lapsed: a router gets one period to renew it.
+    if (!suspects.contains(other)) continue;
     log("router.lapsed", fmt::format("router {}", other));
     if (auto epoch = raise_epoch_against(*c, other)) (void)fence_on_shards(*c, other, *epoch);
   }
+  suspects = std::move(lapsed_now);
   // Only holds whose router was gone already when recovery looked.
   if (lapsed->rows.empty()) {
     (void)c->query(
@@ -229,6 +235,7 @@ void Store::Impl::tidy(const RecoveryReport& report) {
 }
 
 void Store::Impl::run_recovery() {
+  std::set<int> suspects;
   std::unique_lock lock(mutex);
   while (!stopping) {
     stopped.wait_for(lock, options.recovery_period, [&] { return stopping; });
@@ -241,7 +248,7 @@ void Store::Impl::run_recovery() {
         log("recovered",
             fmt::format("{} committed, {} aborted", report->committed, report->aborted));
       }
-      tidy(*report);
+      tidy(*report, suspects);
     }
     lock.lock();
   }

@@ -87,9 +87,11 @@ Result<bool> Store::Impl::others_have_acknowledged(HoldRequest& hold) {
       "r.id)",
       hold.id));
   if (!rows) return std::move(rows).error();
+  // After an outage of the catalog every lease has lapsed: the others get a moment to renew theirs.
+  const bool settled = Clock::now() - connected_at > options.poll * 8;
   bool all = true;
   for (std::size_t i = 0; i < rows->rows.size(); ++i) {
-    if (cell(*rows, i, 1) == "t") {
+    if (cell(*rows, i, 1) == "t" && settled) {
       SHOAL_TRY(fence(static_cast<int>(read_number(cell(*rows, i, 0)))));
     } else {
       all = false;

@@ -50,7 +50,7 @@ struct Store::Impl {
   std::vector<HoldRequest> holds;
   std::vector<ReleaseRequest> releases;
   std::vector<HoldId> to_delete;
-  std::chrono::steady_clock::time_point lease_renewed{}, mark_read{};
+  std::chrono::steady_clock::time_point lease_renewed{}, mark_read{}, connected_at{};
   std::uint64_t generation = 0;
   std::set<Oid> held;
   std::map<HoldId, std::uint64_t> seen;  // holds that exist, with the generation that has them
@@ -80,7 +80,7 @@ struct Store::Impl {
   void pause();
   void run();
   void run_recovery();
-  void tidy(const RecoveryReport& report);
+  void tidy(const RecoveryReport& report, std::set<int>& suspects);
   void wake() {
     const std::uint64_t one = 1;
     (void)!::write(wake_fd, &one, sizeof(one));
