@@ -166,6 +166,7 @@ void Connection::observe(const wire::Frame& frame) {
 
 io::Task<Result<TextRows>> Connection::query(std::string sql, io::Deadline deadline) {
   wire::append_query(out_, sql);
+  unnamed.clear();  // a Query destroys the unnamed statement
   pending_.sent('Q');
   send();
   TextRows result;
@@ -289,6 +290,7 @@ io::Task<Result<std::unique_ptr<Connection>>> Connection::open(Endpoint endpoint
 io::Task<Result<>> Connection::authenticate(Login login, io::Deadline deadline) {
   std::pair<std::string_view, std::string_view> params[] = {
       {"user", login.user}, {"database", endpoint_.dbname}, {"application_name", "shoal"}};
+  user_ = login.user;
   wire::append_startup(out_, params);
   send();
   std::optional<wire::ScramClient> scram;

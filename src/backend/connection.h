@@ -92,6 +92,7 @@ class Connection {
   const std::map<std::string, std::string>& parameters() const { return parameters_; }
   std::int32_t pid() const { return pid_; }
   const std::string& secret() const { return secret_; }
+  const std::string& user() const { return user_; }  // the login role
 
   // State that outlives a transaction.
   Settings settings;              // what this connection's session has set
@@ -137,7 +138,7 @@ class Connection {
   bool broken_ = false;
   std::map<std::string, std::string> parameters_;
   std::int32_t pid_ = 0;
-  std::string secret_;
+  std::string secret_, user_;
   std::uint64_t statement_counter_ = 0;
 };
 
