@@ -32,8 +32,8 @@ class CopiedRows : public Fan::Handler {
   io::Task<Result<>> batch(std::size_t) override { return run_.output.flow(); }
 
   std::string finish() {
+    if (binary_) send_data(kTrailer);
     std::string end;
-    if (binary_) wire::append_copy_data(end, kTrailer);
     wire::append_copy_done(end);
     run_.output.frame(end);
     return tag_.text();
@@ -74,16 +74,15 @@ class CopiedRows : public Fan::Handler {
     if (!in.ok()) return make_error("08P01", "a shard sent a malformed binary COPY header");
     std::string_view rest = in.rest();
     std::string_view header = data.substr(0, data.size() - rest.size());
-    std::string out;
-    if (!std::exchange(header_sent_, true)) {
-      if (rest == kTrailer) rest = {};
-      wire::append_copy_data(out, header);
-    } else if (rest == kTrailer) {
-      rest = {};
-    }
-    if (!rest.empty()) wire::append_copy_data(out, rest);
-    if (!out.empty()) run_.output.frame(out);
+    if (!std::exchange(header_sent_, true)) send_data(header);
+    if (!rest.empty() && rest != kTrailer) send_data(rest);
     return {};
+  }
+
+  void send_data(std::string_view data) {
+    std::string frame;
+    wire::append_copy_data(frame, data);
+    run_.output.frame(frame);
   }
 
   Run run_;

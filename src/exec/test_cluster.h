@@ -127,6 +127,14 @@ class Cluster {
     for (const char* name : {"s1", "s2", "s3"}) sql(1, fmt::format("CREATE DATABASE {}", name));
     context_->pool.drop_idle(ShardId());
     context_->snapshot = make_snapshot(port, "");
+    everywhere("CREATE TABLE decision (gid text PRIMARY KEY, outcome text)");
+    context_->decision_sql.decide = [](std::string_view key) {
+      return fmt::format("INSERT INTO decision VALUES ('{}', 'commit')", key);
+    };
+    context_->decision_sql.settle = [](std::string_view key) {
+      return fmt::format("INSERT INTO decision VALUES ('{0}', 'abort') ON CONFLICT DO NOTHING;"
+                         "SELECT outcome FROM decision WHERE gid = '{0}'", key);
+    };
   }
 
   template <class T>

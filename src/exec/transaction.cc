@@ -74,6 +74,7 @@ io::Task<Result<>> Transaction::apply_settings(Connection& c) {
 // BEGIN travels in front of the next message.
 void Transaction::append_begin(Participant& p) {
   wire::append_query(p.connection->out(), begin_text_);
+  p.connection->unnamed.clear();  // a Query destroys the unnamed statement
   p.connection->pending().sent('Q', {.swallow = true});
   p.begun = true;
 }
@@ -170,6 +171,7 @@ io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
   for (Participant& p : participants_) {
     if (!p.begun) continue;
     wire::append_query(p.connection->out(), sql);
+    p.connection->unnamed.clear();
     p.connection->pending().sent('Q', {});
     p.connection->send();
   }
@@ -192,6 +194,8 @@ io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
         Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
         outcome = fields ? wire::error_from(*fields, p.connection->endpoint().name)
                          : fields.error();
+        // Of one server only: its own words are the answer.
+        if (participants_.size() == 1) outcome.error().original = frame->body;
       }
     }
   }
@@ -211,6 +215,8 @@ void Transaction::ended() {
     if (p.begun) p.connection->settings = *settings_;
     p.begun = p.wrote = p.temp = false;
   }
+  if (on_end_ && !participants_.empty() && !participants_.front().connection->broken())
+    on_end_(*participants_.front().connection);
   clear();
   release();
 }
@@ -265,6 +271,7 @@ io::Task<> Transaction::rollback() {
       if (p.connection->broken()) continue;
     }
     wire::append_query(p.connection->out(), "ROLLBACK");
+    p.connection->unnamed.clear();
     p.connection->pending().sent('Q', {});
     p.connection->send();
   }

@@ -4,6 +4,7 @@
 // Invariant: a connection leaves only reusable or destroyed.
 // Thread rule: one core, owned by one session.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -91,6 +92,8 @@ class Transaction {
   bool pinned() const { return pinned_.value != 0; }
   ShardId pinned_shard() const { return pinned_; }
   void unpin() { pinned_ = ShardId{}; }
+  // Called with a server connection when a transaction has ended there, before it is given back.
+  void on_end(std::function<void(const backend::Connection&)> hook) { on_end_ = std::move(hook); }
 
   CoreContext& context() { return context_; }
   const backend::Login& login() const { return login_; }
@@ -121,6 +124,7 @@ class Transaction {
   std::vector<std::pair<ShardId, backend::Pool::Bucket*>> buckets_;
   Epoch buckets_epoch_;
   backend::Connection* workspace_ = nullptr;
+  std::function<void(const backend::Connection&)> on_end_;
 };
 
 // The setting statements that turn `from` into `to`, joined by semicolons; empty if equal.
