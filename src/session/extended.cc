@@ -12,6 +12,23 @@ namespace shoal::session {
 
 using wire::Target;
 
+namespace {
+
+// Names of statements and portals are told apart by their first 63 bytes, as in PostgreSQL.
+std::string name_key(std::string_view name) { return std::string(name.substr(0, 63)); }
+
+// What a failed transaction block still takes.
+bool leaves_transaction(const StatementInfo& statement) {
+  if (statement.handling == Handling::kEmpty) return true;
+  if (statement.handling != Handling::kSession) return false;
+  const auto* t = std::get_if<sql::Transaction>(&statement.statement().node);
+  using Kind = sql::Transaction::Kind;
+  return t && (t->kind == Kind::kCommit || t->kind == Kind::kRollback ||
+               t->kind == Kind::kRollbackTo || t->kind == Kind::kPrepare);
+}
+
+}  // namespace
+
 void Session::local(std::string_view bytes) {
   if (!link_ && deferred_.empty()) {
     client_.out() += bytes;
@@ -21,7 +38,14 @@ void Session::local(std::string_view bytes) {
 }
 
 io::Task<Result<>> Session::on_extended(wire::Frame frame) {
-  if (frame.type == 'S') co_return co_await on_sync();
+  if (frame.type == 'S') {
+    if (!frame.body.empty()) {
+      ++tag_;
+      Error e = make_error("08P01", "invalid message format");
+      if (!skip_) SHOAL_CO_TRY(co_await extended_error(std::move(e)));
+    }
+    co_return co_await on_sync();
+  }
   ++tag_;
   pipeline_bytes_ += frame.bytes.size();
   if (pipeline_bytes_ > context_.limits.pipeline_bytes) {
@@ -48,7 +72,10 @@ io::Task<Result<>> Session::on_extended(wire::Frame frame) {
       done = co_await on_close(frame);
       break;
     default:
-      done = co_await on_flush();
+      if (frame.body.empty())
+        done = co_await on_flush();
+      else
+        done = make_error("08P01", "invalid message format");
   }
   if (!done) co_return co_await extended_error(done.error());
   if (failed_) skip_ = true;
@@ -59,7 +86,13 @@ io::Task<Result<>> Session::on_extended(wire::Frame frame) {
 // a server outside a transaction block must not be committed by its Sync.
 io::Task<Result<>> Session::extended_error(Error e) {
   if (e.fatal && e.shard.empty()) co_return e;
+  if (!link_ && !deferred_.empty() && !failed_) {
+    // What waits for a shard came before the error and is answered before it.
+    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    if (!c) deferred_.clear();
+  }
   if (link_ && !link_->broken() && !failed_) {
+    if (Result<> sent = co_await send_deferred(*link_); !sent) link_->close();
     if (link_->pending().due() > 0) {
       wire::append_flush(link_->out());
       Result<> relayed = co_await relay(*link_);
@@ -67,6 +100,7 @@ io::Task<Result<>> Session::extended_error(Error e) {
     }
     if (!link_->broken() && !failed_ && txn_.idle() && link_executed_) {
       wire::append_query(link_->out(), "ROLLBACK");
+      link_->unnamed.clear();
       link_->pending().sent('Q', {.swallow = true, .tag = tag_});
       Result<> rolled_back = co_await relay(*link_);
       if (!rolled_back) link_->close();
@@ -96,15 +130,15 @@ io::Task<Result<>> Session::on_parse(wire::Frame frame) {
       co_return *statement->syntax_error;
     services_.statements.insert(statement);
   }
-  std::string name(parse->name);
+  std::string name = name_key(parse->name);
   if (!name.empty()) {
     if (statements_.contains(name))
-      co_return make_error("42P05", fmt::format("prepared statement \"{}\" already exists", name));
+      co_return make_error("42P05",
+                           fmt::format("prepared statement \"{}\" already exists", parse->name));
     if (statements_.size() >= context_.limits.statements_per_session)
       co_return refuse(Refusal::kStatements);
   }
-  if (txn_.state() == exec::Transaction::State::kFailed &&
-      !(statement->handling == Handling::kSession || statement->handling == Handling::kEmpty))
+  if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
     co_return aborted_error();
   change_name(name, statement);
   bool own = statement->handling == Handling::kSession ||
@@ -281,16 +315,18 @@ io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statemen
 io::Task<Result<>> Session::on_bind(wire::Frame frame) {
   Result<wire::Bind> bind = wire::decode_bind(frame.body);
   if (!bind) co_return bind.error();
-  auto found = statements_.find(std::string(bind->statement));
+  auto found = statements_.find(name_key(bind->statement));
   if (found == statements_.end())
     co_return make_error("26000", bind->statement.empty()
                                       ? "unnamed prepared statement does not exist"
                                       : fmt::format("prepared statement \"{}\" does not exist",
                                                     bind->statement));
   StatementPtr statement = found->second;
-  std::string portal_name(bind->portal);
+  std::string portal_name = name_key(bind->portal);
+  if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
+    co_return aborted_error();
   if (!portal_name.empty() && portals_.contains(portal_name))
-    co_return make_error("42P03", fmt::format("cursor \"{}\" already exists", portal_name));
+    co_return make_error("42P03", fmt::format("cursor \"{}\" already exists", bind->portal));
 
   Portal portal;
   portal.statement = statement;
@@ -320,7 +356,6 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
     local(answer);
     co_return Result<>();
   }
-  if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
   plan::PlanPtr plan;
   if (statement->handling == Handling::kUnparsed) {
     // Only the one shard of a cluster may judge what the router can't read.
@@ -356,8 +391,9 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
   }
   Result<backend::Connection*> c = co_await link_to(forward->shard);
   if (!c) co_return c.error();
-  if (statement->uses_set_config && statement->handling == Handling::kPlan)
+  if (statement->uses_set_config && statement->handling == Handling::kPlan && !facts_.shard)
     SHOAL_CO_TRY(note_set_config(statement->statement(), &bound, 0));
+  if (statement->uses_set_config && facts_.shard) (*c)->user_code = true;
   if (plan->writes) txn_.mark_wrote(forward->shard);
   if (plan->user_code) (*c)->user_code = true;
   bool unnamed = bind->statement.empty();
@@ -380,7 +416,7 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
   StatementPtr statement;
   Portal* portal = nullptr;
   if (d->target == Target::kStatement) {
-    auto found = statements_.find(std::string(d->name));
+    auto found = statements_.find(name_key(d->name));
     if (found == statements_.end())
       co_return make_error("26000", d->name.empty()
                                         ? "unnamed prepared statement does not exist"
@@ -388,9 +424,17 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
                                                       d->name));
     statement = found->second;
   } else {
-    auto found = portals_.find(std::string(d->name));
-    if (found == portals_.end())
-      co_return make_error("34000", fmt::format("portal \"{}\" does not exist", d->name));
+    auto found = portals_.find(name_key(d->name));
+    if (found == portals_.end()) {
+      auto cursor = cursors_.find(name_key(d->name));  // DECLARE makes a portal, too
+      if (cursor == cursors_.end())
+        co_return make_error("34000", fmt::format("portal \"{}\" does not exist", d->name));
+      Result<backend::Connection*> c = co_await link_to(cursor->second.shard);
+      if (!c) co_return c.error();
+      (*c)->out() += frame.bytes;
+      (*c)->pending().sent_describe(Target::kPortal, {.tag = tag_});
+      co_return Result<>();
+    }
     portal = &found->second;
     statement = portal->statement;
   }
@@ -444,9 +488,18 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
 io::Task<Result<>> Session::on_execute(wire::Frame frame) {
   Result<wire::Execute> execute = wire::decode_execute(frame.body);
   if (!execute) co_return execute.error();
-  auto found = portals_.find(std::string(execute->portal));
-  if (found == portals_.end())
-    co_return make_error("34000", fmt::format("portal \"{}\" does not exist", execute->portal));
+  auto found = portals_.find(name_key(execute->portal));
+  if (found == portals_.end()) {
+    auto cursor = cursors_.find(name_key(execute->portal));
+    if (cursor == cursors_.end())
+      co_return make_error("34000", fmt::format("portal \"{}\" does not exist", execute->portal));
+    Result<backend::Connection*> c = co_await link_to(cursor->second.shard);
+    if (!c) co_return c.error();
+    (*c)->out() += frame.bytes;
+    (*c)->pending().sent('E', {.tag = tag_});
+    link_executed_ = true;
+    co_return Result<>();
+  }
   Portal& portal = found->second;
   ++context_.counters.queries;
   if (portal.on_server) {
@@ -481,8 +534,15 @@ io::Task<Result<>> Session::on_close(wire::Frame frame) {
   std::string answer;
   wire::append_close_complete(answer);
   if (close->target == Target::kStatement) {
-    if (statements_.contains(std::string(close->name))) change_name(std::string(close->name), nullptr);
-  } else if (auto found = portals_.find(std::string(close->name)); found != portals_.end()) {
+    if (statements_.contains(name_key(close->name))) change_name(name_key(close->name), nullptr);
+  } else if (auto cursor = cursors_.find(name_key(close->name)); cursor != cursors_.end()) {
+    Result<backend::Connection*> c = co_await link_to(cursor->second.shard);
+    if (!c) co_return c.error();
+    cursors_.erase(name_key(close->name));
+    (*c)->out() += frame.bytes;
+    (*c)->pending().sent_frame(frame, {.tag = tag_});
+    co_return Result<>();
+  } else if (auto found = portals_.find(name_key(close->name)); found != portals_.end()) {
     bool on_server = found->second.on_server;
     ShardId shard = found->second.link;
     portals_.erase(found);
@@ -558,6 +618,7 @@ io::Task<Result<>> Session::on_sync() {
   locals_.clear();
   deferred_.clear();
   pending_sets_.clear();
+  before_sets_.reset();
   name_changes_.clear();
   unconfirmed_.clear();
   link_ = nullptr;

@@ -106,8 +106,12 @@ io::Task<std::optional<LoggedIn>> log_in(io::StreamPtr stream, const LoginPolicy
       if (!more) co_return std::nullopt;
       continue;
     }
-    // PostgreSQL says nothing either to what is no start-up packet.
-    if (std::get_if<wire::BadFrame>(&step)) co_return std::nullopt;
+    // PostgreSQL says nothing either to what is no start-up packet, unless only its end is wrong.
+    if (const auto* bad = std::get_if<wire::BadFrame>(&step)) {
+      if (bad->reason.starts_with("invalid startup packet layout"))
+        co_await refuse_client(channel, bad->error(), deadline);
+      co_return std::nullopt;
+    }
     auto& startup = std::get<wire::Startup>(step);
     if (std::get_if<wire::SslRequest>(&startup.packet)) {
       channel.consume(startup.size);
@@ -177,16 +181,18 @@ io::Task<std::optional<LoggedIn>> log_in(io::StreamPtr stream, const LoginPolicy
     co_return std::nullopt;
   }
   bool admin = identity->database == "shoal";
+  Result<> known = co_await authenticate(channel, *identity, policy, hooks, deadline);
+  if (!known) {
+    co_await refuse_client(channel, known.error(), deadline);
+    co_return std::nullopt;
+  }
+  // Only who proved to be somebody learns which databases there are.
   if (!admin && identity->database != policy.database) {
+    wire::append_auth_ok(channel.out());
     co_await refuse_client(
         channel,
         make_error("3D000", fmt::format("database \"{}\" does not exist", identity->database)),
         deadline);
-    co_return std::nullopt;
-  }
-  Result<> known = co_await authenticate(channel, *identity, policy, hooks, deadline);
-  if (!known) {
-    co_await refuse_client(channel, known.error(), deadline);
     co_return std::nullopt;
   }
   std::tie(identity->pid, identity->secret) = hooks.new_cancel_key();

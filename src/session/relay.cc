@@ -33,6 +33,15 @@ void Session::on_server_error(const wire::Frame& frame) {
   if (fields && fields->ends_session()) ended_by_server_ = true;
 }
 
+void Session::undo_sets(backend::Connection& c) {
+  if (!before_sets_) return;
+  settings_ = before_sets_->settings;
+  facts_ = before_sets_->facts;
+  facts_changed();
+  c.settings = settings_;
+  before_sets_.reset();
+}
+
 void Session::change_name(const std::string& name, StatementPtr statement) {
   StatementPtr& at = statements_[name];
   name_changes_.push_back({tag_, name, std::move(at)});
@@ -99,6 +108,7 @@ io::Task<Result<>> Session::relay(backend::Connection& c) {
     switch (frame.type) {
       case 'E':
         on_server_error(frame);
+        undo_sets(c);
         forget_unparsed(c, verdict.tag);
         while (!locals_.empty()) locals_.pop_back();
         continue;
@@ -216,6 +226,7 @@ void Session::on_complete(std::uint32_t tag, backend::Connection& c) {
     if (it->local) {
       txn_.replay(sql);
     } else {
+      if (txn_.idle() && !before_sets_) before_sets_ = Savepoint{"", settings_, facts_};
       settings_[it->name] = sql;
       c.settings[it->name] = sql;
       if (!txn_.idle()) txn_.replay(sql);

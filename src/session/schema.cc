@@ -9,10 +9,14 @@ namespace shoal::session {
 io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string_view text) {
   const auto* ddl = std::get_if<sql::Ddl>(&statement.node);
   ShardId home = snapshot()->home;
-  if (ddl && ddl->temporary) {
+  const auto* select = std::get_if<sql::SelectPtr>(&statement.node);
+  const sql::RangeVar* into = select && (*select)->into ? &*(*select)->into : nullptr;
+  if ((ddl && ddl->temporary) || (into && into->persistence == 't')) {
     Result<> done = co_await pass_text(home, text, true);
     if (!done || simple_error_) co_return done;
-    for (const sql::RangeVar& name : ddl->names) temp_tables_.insert(name.name);
+    if (into) temp_tables_.insert(into->name);
+    if (ddl)
+      for (const sql::RangeVar& name : ddl->names) temp_tables_.insert(name.name);
     txn_.mark_temp(home);
     txn_.pin(home);
     facts_changed();

@@ -22,6 +22,8 @@ Session::Session(SessionServices services, ClientChannel channel, ClientIdentity
   facts_.user = identity_.login.user;
   facts_.search_path = {facts_.user, "public"};
   txn_.set_settings(&settings_);
+  // SET LOCAL ends with the transaction, ROLLBACK undoes SET: the client hears of both.
+  txn_.on_end([this](const backend::Connection& c) { report_parameters(c); });
   initial_settings(identity_);
 }
 
@@ -102,7 +104,11 @@ io::Task<Result<>> Session::greet() {
 io::Task<> Session::run() {
   Result<> greeted = co_await greet();
   if (!greeted) {
+    // Settings are refused after the log-in, passwords before; and none of it is a mere ERROR.
     Error e = greeted.error();
+    e.original.clear();
+    e.shard.clear();
+    if (!e.sqlstate.starts_with("28")) wire::append_auth_ok(client_.out());
     wire::append_error(client_.out(), e, "FATAL");
     (void)co_await client_.flush(io::Deadline::in(io::Milliseconds(5000)));
     co_await txn_.abandon();
@@ -167,10 +173,8 @@ io::Task<> Session::run() {
         break;  // the rest of a COPY that a server broke off
       case 'X': {
         // What stood before is answered, as PostgreSQL does.
-        if (!skip_ && (link_ || !deferred_.empty())) {
-          Result<> flushed = co_await on_flush();
-          if (!flushed) (void)co_await client_.flush();
-        }
+        if (!skip_ && (link_ || !deferred_.empty())) (void)co_await on_flush();
+        (void)co_await client_.flush(io::Deadline::in(io::Milliseconds(5000)));
         Error e = make_error("08006", "terminated");
         e.fatal = true;
         going = e;
@@ -184,8 +188,9 @@ io::Task<> Session::run() {
       }
     }
   }
-  // What a pipeline did without Sync was never committed, and must not be.
-  if (link_ && link_executed_) link_->close();
+  // What a pipeline did without Sync was never committed, and must not be. Even a mere Bind leaves
+  // a transaction open on the server that its last ReadyForQuery does not tell of.
+  if (link_) link_->close();
   const Error& e = going.error();
   if (e.sqlstate != "08006" && e.message != "invalid message length") {
     wire::append_error(client_.out(), e, "FATAL");
@@ -202,12 +207,16 @@ void Session::shut_down() {
   if (txn_.idle() && std::string_view(view_.state) == "idle") client_.stream().close();
 }
 
+// A request may reach its server late. A connection that one is under way for is therefore never
+// handed to another client, whose statement it could hit.
 void Session::cancel() {
-  for (auto& p : txn_.participants()) {
-    if (p.connection->pending().all_answered()) continue;
-    context_.core.spawn(backend::send_cancel(p.connection->endpoint(), p.connection->pid(),
-                                             p.connection->secret()));
-  }
+  auto send = [this](backend::Connection& c) {
+    if (c.pending().all_answered()) return;
+    c.tainted = true;
+    context_.core.spawn(backend::send_cancel(c.endpoint(), c.pid(), c.secret()));
+  };
+  for (auto& p : txn_.participants()) send(*p.connection);
+  if (txn_.workspace()) send(*txn_.workspace());
 }
 
 // ---- shared pieces ----------------------------------------------------------------------------
@@ -247,6 +256,9 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
   // A cursor lives on the shard that opened it.
   if (const auto* fetch = std::get_if<sql::Fetch>(&statement.node)) {
     auto cursor = cursors_.find(fetch->cursor);
+    if (auto portal = portals_.find(fetch->cursor);
+        portal != portals_.end() && portal->second.on_server)
+      return forward(portal->second.link, false);
     return forward(cursor == cursors_.end() ? home_or_enlisted() : cursor->second.shard, false);
   }
   if (const auto* close = std::get_if<sql::ClosePortal>(&statement.node)) {
@@ -389,6 +401,9 @@ io::Task<Result<>> Session::run_over_shards(const plan::Plan& plan, exec::Bound&
 io::Task<Result<>> Session::run_copy_in(const plan::Plan& plan, exec::Bound& bound,
                                         const sql::Copy& statement) {
   if (txn_.idle()) begin_implicit();
+  // A simple Query's text lies in the client's buffer, which reading its data moves.
+  std::string text(bound.text);
+  bound.text = text;
   exec::RunRequest request{plan, bound, nullptr, *snapshot(), {}};
   Result<std::unique_ptr<exec::CopyRouter>> router =
       co_await exec::CopyRouter::start(txn_, request, statement);
@@ -463,7 +478,8 @@ void Session::send_buffered_rows(Portal& portal, std::int32_t max_rows) {
 
 // Execute of a portal that no single server holds.
 io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows) {
-  const StatementInfo& statement = *portal.statement;
+  StatementPtr kept = portal.statement;  // COMMIT and DISCARD destroy portals while they run
+  const StatementInfo& statement = *kept;
   if (statement.handling == Handling::kEmpty) {
     wire::append_empty_query(client_.out());
     co_return Result<>();

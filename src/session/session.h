@@ -134,6 +134,8 @@ class Session {
   io::Task<Result<>> relay(backend::Connection& c);
   io::Task<Result<>> relay_copy_in(backend::Connection& c);
   void on_server_error(const wire::Frame& frame);
+  // The server has undone its set_configs with what else the failed pipeline did.
+  void undo_sets(backend::Connection& c);
   // Forgets what the server did not prepare and undoes name changes of messages from `tag` on.
   void forget_unparsed(backend::Connection& c, std::uint32_t tag);
   void undo_names(std::uint32_t tag);
@@ -264,6 +266,8 @@ class Session {
   std::size_t pipeline_bytes_ = 0;
   bool hide_row_description_ = false;  // pass_text in extended mode
   bool simple_error_ = false;    // the relay sent an ErrorResponse
+  // What was in force before the first set_config of statements that are not committed yet.
+  std::optional<Savepoint> before_sets_;
 };
 
 // SELECT, INSERT, UPDATE or DELETE as text again; refused (SH0002) for everything else.

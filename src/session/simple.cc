@@ -24,6 +24,8 @@ io::Task<Result<>> Session::on_query(wire::Frame frame) {
   statements_.erase("");  // PostgreSQL: a Query destroys the unnamed statement
   ++context_.counters.queries;
   Result<> done = co_await run_text(query->sql);
+  pending_sets_.clear();
+  before_sets_.reset();
   if (!done) {
     if (done.error().fatal && done.error().shard.empty()) co_return done.error();
     co_await fail_statement(done.error());
@@ -89,7 +91,8 @@ io::Task<Result<>> Session::run_simple_statement(const sql::Statement& statement
   plan::PlanPtr plan = make_plan(statement, {});
   if (std::get_if<plan::Forward>(&plan->node) && !ddl_in_transaction_) {
     sql::normalize(text, facts_.standard_strings, normalized_);
-    if (normalized_.cacheable && !normalized_.multiple && normalized_.hint.empty())
+    if (normalized_.cacheable && !normalized_.multiple && normalized_.hint.empty() &&
+        !touches_session(text))
       services_.plans.insert(normalized_, *snapshot(), facts_, plan);
   }
   co_return co_await run_plan_simple(std::move(plan), statement, text);
@@ -103,6 +106,7 @@ io::Task<Result<>> Session::forward_text(ShardId shard, const plan::Plan& plan,
   if (plan.user_code) (*c)->user_code = true;
   ++context_.counters.one_shard;
   wire::append_query((*c)->out(), text);
+  (*c)->unnamed.clear();  // a Query destroys the unnamed statement
   (*c)->pending().sent('Q', {.tag = ++tag_});
   Result<> done = co_await relay(**c);
   if (!done) co_return done.error();
@@ -119,13 +123,22 @@ io::Task<Result<>> Session::run_plan_simple(plan::PlanPtr plan, const sql::State
   SHOAL_CO_TRY(co_await wait_for_holds(*plan));
   if (const auto* forward = std::get_if<plan::Forward>(&plan->node)) {
     ShardId shard = forward->shard;
-    if (text.find("set_config") != std::string_view::npos && !facts_.shard) {
-      SHOAL_CO_TRY(note_set_config(statement, nullptr, tag_ + 1));
+    plan::Plan reset;
+    if (mentions(text, "set_config")) {
+      if (!facts_.shard) {
+        SHOAL_CO_TRY(note_set_config(statement, nullptr, tag_ + 1));
+      } else {
+        // A client that speaks to one server is not watched: its connection is reset afterwards.
+        reset = *plan;
+        reset.user_code = true;
+      }
     }
     bool locks = takes_session_locks(text);
     std::string own = forward->text.sql;
-    Result<> done = co_await forward_text(shard, *plan, own.empty() ? text : own);
-    if (done && locks) txn_.pin(shard);
+    if (own.empty()) own = text;
+    Result<> done = co_await forward_text(shard, reset.user_code ? reset : *plan, own);
+    // Also when it failed: its lock may have been taken before its error.
+    if (locks) txn_.pin(shard);
     co_return done;
   }
   exec::Bound bound;
@@ -179,8 +192,7 @@ io::Task<Result<>> Session::run_several(
     std::shared_ptr<const std::vector<sql::Statement>> statements, std::string_view text) {
   if (txn_.state() != exec::Transaction::State::kFailed && !facts_.scope_key) {
     std::optional<ShardId> only;
-    bool whole = text.find("set_config") == std::string_view::npos &&
-                 text.find("advisory_") == std::string_view::npos;
+    bool whole = !touches_session(text);
     plan::Plan sum;
     for (const sql::Statement& s : *statements) {
       if (!whole || handling_of(s, services_.commands) != Handling::kPlan) {

@@ -4,14 +4,21 @@
 #include "session/commands.h"
 
 namespace shoal::session {
+
+bool mentions(std::string_view text, std::string_view word) {
+  auto equal = [](char in_text, char in_word) {
+    return (in_text >= 'A' && in_text <= 'Z' ? in_text - 'A' + 'a' : in_text) == in_word;
+  };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), equal) != text.end();
+}
+
 bool takes_session_locks(std::string_view text) {
   // Session-level functions only: the ..._xact_... ones end with the transaction.
-  for (std::size_t at = text.find("advisory_"); at != std::string_view::npos;
-       at = text.find("advisory_", at + 1)) {
-    std::string_view rest = text.substr(at + 9);
-    if (rest.starts_with("lock") || rest.starts_with("unlock")) return true;
-  }
-  return false;
+  return mentions(text, "advisory_lock") || mentions(text, "advisory_unlock");
+}
+
+bool touches_session(std::string_view text) {
+  return mentions(text, "set_config") || mentions(text, "advisory_");
 }
 
 const sql::Call* sole_call(const sql::Statement& statement) {
@@ -114,7 +121,7 @@ StatementPtr make_statement(std::string_view text, std::vector<std::uint32_t> ty
   }
   info->handling = handling_of(info->statement(), commands);
   info->advisory_lock = takes_session_locks(text);
-  info->uses_set_config = text.find("set_config") != std::string_view::npos;
+  info->uses_set_config = mentions(text, "set_config");
   return info;
 }
 

@@ -67,6 +67,10 @@ class StatementCache {
 const sql::Call* sole_call(const sql::Statement& statement);
 // True for texts that may take advisory locks of the session (not of the transaction).
 bool takes_session_locks(std::string_view text);
+// `word`, in lower case, stands somewhere in the text, in any case.
+bool mentions(std::string_view text, std::string_view word);
+// True for texts that may change what outlives their transaction in a server's session.
+bool touches_session(std::string_view text);
 std::string server_key(std::string_view text, const std::vector<std::uint32_t>& types);
 
 }  // namespace shoal::session

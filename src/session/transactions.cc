@@ -100,20 +100,22 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   }
   std::size_t begun = 0;
   for (const auto& p : txn_.participants()) begun += p.begun ? 1 : 0;
-  if (begun == 1 && txn_.participants().size() == 1 && !t.chain) {
+  // A block that failed in the router only is whole on the server: it must be rolled back there.
+  if (!was_failed && begun == 1 && txn_.participants().size() == 1 && !t.chain) {
     // The one server's own words: notices, deferred constraints, ROLLBACK of a failed transaction.
     backend::Connection& c = *txn_.participants().front().connection;
     bool wrote = txn_.participants().front().wrote;
     wire::append_query(c.out(), "COMMIT");
+    c.unnamed.clear();
     c.pending().sent('Q', {.tag = ++tag_});
     simple_error_ = false;
     Result<> relayed = co_await relay(c);
-    bool committed = relayed && !simple_error_ && !was_failed;
+    bool committed = relayed && !simple_error_;
     on_transaction_end(committed);
     txn_.ended();
     if (services_.commands && services_.commands->changed())
       co_await services_.commands->finish(committed);
-    if (!relayed && wrote && !was_failed && c_lost(relayed.error()))
+    if (!relayed && wrote && c_lost(relayed.error()))
       co_return make_error("08007", "the connection was lost during COMMIT",
                            "the transaction may have been committed", "check before repeating it");
     if (!relayed) co_return relayed.error();

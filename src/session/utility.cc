@@ -337,7 +337,7 @@ Result<> Session::note_set_config(const sql::Statement& statement, const exec::B
     const auto* call = t.expr ? std::get_if<sql::Call>(&t.expr->node) : nullptr;
     bool is_set = call && call->name.back() == "set_config";
     if (!is_set) {
-      if (t.expr && sql::deparse(*t.expr).find("set_config") != std::string::npos)
+      if (t.expr && mentions(sql::deparse(*t.expr), "set_config"))
         return refuse(Refusal::kSetNotTracked, "set_config inside an expression");
       continue;
     }

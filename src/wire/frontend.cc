@@ -15,10 +15,12 @@
 namespace shoal::wire {
 namespace {
 
-// PostgreSQL tells apart a missing NUL, missing bytes and surplus bytes; a Cursor does not, and
-// clients only look at the SQLSTATE.
-Error malformed() {
-  return make_error("08P01", "invalid message format");
+// PostgreSQL tells apart a text without its NUL, missing bytes and surplus bytes.
+Error unterminated() {
+  return make_error("08P01", "invalid string in message");
+}
+Error malformed(const Cursor& in) {
+  return make_error("08P01", in.ok() ? "invalid message format" : "insufficient data left in message");
 }
 
 FormatList take_formats(Cursor& in) {
@@ -34,8 +36,10 @@ template <class Message>
 Result<Message> decode_target(std::string_view body, std::string_view word) {
   Cursor in(body);
   const std::uint8_t target = in.u8();
+  if (!in.ok()) return make_error("08P01", "no data left in message");
   const std::string_view name = in.cstring();
-  if (!in.done()) return malformed();
+  if (!in.ok()) return unterminated();
+  if (!in.done()) return malformed(in);
   if (target != 'S' && target != 'P') {
     return make_error("08P01", fmt::format("invalid {} message subtype {}", word, target));
   }
@@ -44,7 +48,7 @@ Result<Message> decode_target(std::string_view body, std::string_view word) {
 
 template <class Message>
 Result<FrontendMessage> decode_empty(std::string_view body) {
-  if (!body.empty()) return malformed();
+  if (!body.empty()) return malformed(Cursor(body));
   return FrontendMessage(Message{});
 }
 
@@ -57,7 +61,8 @@ Result<FrontendMessage> wrap(Result<Message> decoded) {
 Result<FrontendMessage> decode_copy_fail(std::string_view body) {
   Cursor in(body);
   const CopyFail message{in.cstring()};
-  if (!in.done()) return malformed();
+  if (!in.ok()) return unterminated();
+  if (!in.done()) return malformed(in);
   return FrontendMessage(message);
 }
 
@@ -73,7 +78,8 @@ Error unknown_type(char type) {
 Result<Query> decode_query(std::string_view body) {
   Cursor in(body);
   const Query message{in.cstring()};
-  if (!in.done()) return malformed();
+  if (!in.ok()) return unterminated();
+  if (!in.done()) return malformed(in);
   return message;
 }
 
@@ -82,8 +88,9 @@ Result<Parse> decode_parse(std::string_view body) {
   Parse message;
   message.name = in.cstring();
   message.sql = in.cstring();
+  if (!in.ok()) return unterminated();
   message.types = OidList(in.bytes(std::size_t{in.u16()} * 4));
-  if (!in.done()) return malformed();
+  if (!in.done()) return malformed(in);
   return message;
 }
 
@@ -92,10 +99,11 @@ Result<Bind> decode_bind(std::string_view body) {
   Bind message;
   message.portal = in.cstring();
   message.statement = in.cstring();
+  if (!in.ok()) return unterminated();
   message.parameter_formats = take_formats(in);
   message.values = take_values(in);
   message.result_formats = take_formats(in);
-  if (!in.done()) return malformed();
+  if (!in.done()) return malformed(in);
   const std::size_t formats = message.parameter_formats.size();
   if (formats > 1 && formats != message.values.size()) {
     return make_error(
@@ -117,8 +125,9 @@ Result<Execute> decode_execute(std::string_view body) {
   Cursor in(body);
   Execute message;
   message.portal = in.cstring();
+  if (!in.ok()) return unterminated();
   message.max_rows = in.i32();
-  if (!in.done()) return malformed();
+  if (!in.done()) return malformed(in);
   return message;
 }
 
@@ -129,7 +138,7 @@ Result<FunctionCall> decode_function_call(std::string_view body) {
   message.argument_formats = take_formats(in);
   message.arguments = take_values(in);
   message.result_format = in.i16();
-  if (!in.done()) return malformed();
+  if (!in.done()) return malformed(in);
   return message;
 }
 
@@ -171,7 +180,7 @@ Result<FrontendMessage> decode_frontend(const Frame& frame) {
 Result<std::string_view> decode_password(std::string_view body) {
   Cursor in(body);
   const std::string_view password = in.cstring();
-  if (!in.done()) return malformed();
+  if (!in.done()) return malformed(in);
   return password;
 }
 
@@ -181,7 +190,7 @@ Result<SaslInitialResponse> decode_sasl_initial(std::string_view body) {
   message.mechanism = in.cstring();
   const std::int32_t length = in.i32();
   if (length >= 0) message.response = in.bytes(static_cast<std::size_t>(length));
-  if (!in.done() || length < -1) return malformed();
+  if (!in.done() || length < -1) return malformed(in);
   return message;
 }
 

@@ -163,11 +163,15 @@ TEST(FrontendTest, nonsense_inside_messages_is_refused) {
       {Frame{'B', "\0\0\0\2\0\0\0\1\0\3\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0"sv, {}},
        "bind message has 2 parameter formats but 3 parameters"},
       // A value of length -2.
-      {Frame{'B', "\0\0\0\0\0\1\xff\xff\xff\xfe\0\0"sv, {}}, "invalid message format"},
+      {Frame{'B', "\0\0\0\0\0\1\xff\xff\xff\xfe\0\0"sv, {}}, "insufficient data left in message"},
       // A value longer than the message: nothing may be allocated for it.
-      {Frame{'B', "\0\0\0\0\0\1\x7f\xff\xff\xff\0\0"sv, {}}, "invalid message format"},
-      {Frame{'B', "\0\0\0\0\xff\xff\0\0"sv, {}}, "invalid message format"},
-      {Frame{'P', "\0\0\xff\xff"sv, {}}, "invalid message format"},
+      {Frame{'B', "\0\0\0\0\0\1\x7f\xff\xff\xff\0\0"sv, {}}, "insufficient data left in message"},
+      {Frame{'B', "\0\0\0\0\xff\xff\0\0"sv, {}}, "insufficient data left in message"},
+      {Frame{'P', "\0\0\xff\xff"sv, {}}, "insufficient data left in message"},
+      {Frame{'P', "\0select 1"sv, {}}, "invalid string in message"},
+      {Frame{'Q', "select 1"sv, {}}, "invalid string in message"},
+      {Frame{'Q', "select 1\0x"sv, {}}, "invalid message format"},
+      {Frame{'S', "x"sv, {}}, "invalid message format"},
   };
   for (const auto& [frame, message] : bad) {
     const auto decoded = decode_frontend(frame);
