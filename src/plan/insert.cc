@@ -1,6 +1,8 @@
 // INSERT: each row goes to the shard of its key. Keys that are constants or parameters are placed
 // here; what must be computed first (sequences, expressions, gathered SELECTs) is planned as a
 // source whose rows are routed one by one.
+#include "plan/insert.h"
+
 #include <map>
 
 #include "plan/planner.h"
@@ -14,17 +16,6 @@ using catalog::TableKind;
 using route::Constant;
 using route::Property;
 
-namespace {
-
-// What a column gets when a row does not name it.
-enum class DefaultKind { kNone, kConstant, kRowVolatile, kMoment, kSequence };
-
-struct InsertTarget {
-  const catalog::Table* table = nullptr;
-  std::vector<const catalog::Column*> columns;  // as listed, or all
-  std::vector<int> key;                         // positions among them, -1: not listed
-};
-
 bool is_default(const sql::ExprPtr& e) {
   return e == nullptr || std::holds_alternative<sql::DefaultExpr>(e->node);
 }
@@ -34,10 +25,8 @@ bool plain_values(const sql::Insert& s) {
          !s.source->offset && s.source->with.ctes.empty();
 }
 
-}  // namespace
-
-static DefaultKind default_kind(const catalog::Column& c, const catalog::Snapshot& snapshot,
-                                const route::SessionFacts& session) {
+DefaultKind default_kind(const catalog::Column& c, const catalog::Snapshot& snapshot,
+                         const route::SessionFacts& session) {
   if (c.sequence.value != 0 || c.identity) return DefaultKind::kSequence;
   if (!c.has_default || c.generated) return DefaultKind::kNone;
   auto parsed = sql::parse("SELECT " + c.default_sql, sql::ParseLimits{});
@@ -48,9 +37,8 @@ static DefaultKind default_kind(const catalog::Column& c, const catalog::Snapsho
   return a.effects.moment ? DefaultKind::kMoment : DefaultKind::kConstant;
 }
 
-// ON CONFLICT: the arbiter must contain the shard key, and the key may only be set to itself.
-static std::optional<Error> check_conflict(const sql::Insert& s, const route::Analysis& a,
-                                           const catalog::Table& t) {
+std::optional<Error> check_conflict(const sql::Insert& s, const route::Analysis& a,
+                                    const catalog::Table& t) {
   if (!s.on_conflict || t.kind != TableKind::kSharded) return std::nullopt;
   const auto& c = *s.on_conflict;
   const auto is_key = [&](std::string_view name) {
@@ -97,20 +85,6 @@ static std::optional<Error> check_conflict(const sql::Insert& s, const route::An
   return std::nullopt;
 }
 
-namespace {
-
-// Everything that the steps of planning one INSERT share.
-struct InsertWork {
-  const PlanInput& in;
-  const catalog::Snapshot& snapshot;
-  route::ConstantReader& reader;
-  const sql::Insert& s;
-  const route::Analysis& a;
-  InsertTarget target;
-  std::vector<const catalog::Column*> filled;  // not listed, computed on home first
-  bool moment_default = false;
-};
-
 Result<InsertTarget> find_columns(const sql::Insert& s, const catalog::Table& t, std::size_t width) {
   InsertTarget out;
   out.table = &t;
@@ -136,6 +110,20 @@ Result<InsertTarget> find_columns(const sql::Insert& s, const catalog::Table& t,
   }
   return out;
 }
+
+namespace {
+
+// Everything that the steps of planning one INSERT share.
+struct InsertWork {
+  const PlanInput& in;
+  const catalog::Snapshot& snapshot;
+  route::ConstantReader& reader;
+  const sql::Insert& s;
+  const route::Analysis& a;
+  InsertTarget target;
+  std::vector<const catalog::Column*> filled;  // not listed, computed on home first
+  bool moment_default = false;
+};
 
 // The text of ON CONFLICT as the statement has it.
 Result<std::string> suffix_text(const sql::Insert& s) {
@@ -352,28 +340,32 @@ static Plan routed_select(InsertWork& w) {
   return out;
 }
 
-namespace {
-
-// The shard of each row of VALUES; nullopt: some key must be computed first.
-Result<std::optional<std::vector<ShardId>>> place_rows(InsertWork& w, std::vector<Constant>& keys) {
-  const catalog::Keyspace* ks = w.snapshot.keyspace(w.target.table->keyspace);
-  if (ks == nullptr || !ks->placement) return refuse(Refusal::kUnknownKeyspace, "of table " + w.target.table->name);
+Result<std::optional<std::vector<ShardId>>> place_rows(const sql::Insert& s,
+                                                       const InsertTarget& target,
+                                                       const catalog::Snapshot& snapshot,
+                                                       route::ConstantReader& reader,
+                                                       std::vector<Constant>& keys) {
+  using Places = std::optional<std::vector<ShardId>>;
+  const catalog::Keyspace* ks = snapshot.keyspace(target.table->keyspace);
+  if (ks == nullptr || !ks->placement || ks->types.size() != target.key.size()) {
+    return refuse(Refusal::kUnknownKeyspace, "of table " + target.table->name);
+  }
   std::vector<ShardId> out;
-  for (const auto& row : w.s.source->values) {
+  for (const auto& row : s.source->values) {
     std::vector<keys::KeyValue> key;
-    for (std::size_t i = 0; i < w.target.key.size(); ++i) {
-      const int at = w.target.key[i];
-      if (at < 0 || static_cast<std::size_t>(at) >= row.size()) return std::optional<std::vector<ShardId>>();
+    for (std::size_t i = 0; i < target.key.size(); ++i) {
+      const int at = target.key[i];
+      if (at < 0 || static_cast<std::size_t>(at) >= row.size()) return Places();
       const auto& e = row[static_cast<std::size_t>(at)];
-      if (is_default(e)) return std::optional<std::vector<ShardId>>();
-      auto value = w.reader.read_stored(*e, *w.target.columns[static_cast<std::size_t>(at)], ks->types[i]);
+      if (is_default(e)) return Places();
+      const catalog::Column& column = *target.columns[static_cast<std::size_t>(at)];
+      auto value = reader.read_stored(*e, column, ks->types[i]);
       if (!value) return value.error();
       if (value->kind == Constant::Kind::kNull) {
-        const auto& name = w.target.columns[static_cast<std::size_t>(at)]->name;
-        return make_error("23502", "null value in column \"" + name + "\" of relation \"" +
-                                       w.target.table->name + "\" violates not-null constraint");
+        return make_error("23502", "null value in column \"" + column.name + "\" of relation \"" +
+                                       target.table->name + "\" violates not-null constraint");
       }
-      if (value->kind != Constant::Kind::kValue) return std::optional<std::vector<ShardId>>();
+      if (value->kind != Constant::Kind::kValue) return Places();
       key.push_back(*value->value);
       keys.push_back(std::move(*value));
     }
@@ -381,10 +373,27 @@ Result<std::optional<std::vector<ShardId>>> place_rows(InsertWork& w, std::vecto
     if (!shard) return shard.error();
     out.push_back(*shard);
   }
-  return std::optional(std::move(out));
+  return Places(std::move(out));
 }
 
-}  // namespace
+bool feeds_key(const Property& source, const route::Block& root, const InsertTarget& target) {
+  return std::any_of(source.match.begin(), source.match.end(), [&](const route::Match& m) {
+    if (m.keyspace != target.table->keyspace || !m.part || !m.link ||
+        m.columns.size() != target.key.size()) {
+      return false;
+    }
+    for (std::size_t i = 0; i < m.columns.size(); ++i) {
+      const int at = target.key[i];
+      if (at < 0 || m.columns[i].column != at) return false;
+      // Storing must not change the value: no blanks cut, no other family.
+      const catalog::Column& c = *target.columns[static_cast<std::size_t>(at)];
+      const Oid from = root.outputs[static_cast<std::size_t>(at)].type;
+      const auto x = keys::key_type_of_oid(from.value), y = keys::key_type_of_oid(c.type.value);
+      if (!x || !y || keys::family_of(*x) != keys::family_of(*y) || c.typmod >= 0) return false;
+    }
+    return true;
+  });
+}
 
 static Plan split_values(InsertWork& w, const std::vector<ShardId>& places) {
   Plan out;
@@ -539,7 +548,7 @@ Plan Planner::insert(const sql::Insert& s) {
       return refused(Refusal::kInsertSource, "a subquery in VALUES: " + p.rule);
     }
     std::vector<Constant> keys;
-    auto places = place_rows(w, keys);
+    auto places = place_rows(s, w.target, snapshot_, reader_, keys);
     if (!places) return error(places.error());
     if (!*places) return done(compute());
     const bool one = std::all_of((*places)->begin(), (*places)->end(),
@@ -547,7 +556,7 @@ Plan Planner::insert(const sql::Insert& s) {
     if (one) {
       Plan plan = forward((*places)->front(), "key of the inserted row");
       const catalog::Keyspace* ks = snapshot_.keyspace(t->keyspace);
-      if (keys.size() == 1 && keys[0].direct && ks->types.size() == 1) {
+      if (keys.size() == 1 && keys[0].direct && ks->types.size() == 1 && reusable_type(ks->types[0])) {
         plan.reuse = Plan::KeySource{t->keyspace, ks->types[0], keys[0].param,
                                      keys[0].param > 0 ? -1 : keys[0].location};
       }
@@ -563,18 +572,7 @@ Plan Planner::insert(const sql::Insert& s) {
 
   // INSERT .. SELECT: pushed down when the source's part column feeds the key.
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
-  const bool feeds = std::any_of(p.match.begin(), p.match.end(), [&](const route::Match& m) {
-    if (m.keyspace != t->keyspace || !m.part || !m.link || m.columns.size() != w.target.key.size()) return false;
-    for (std::size_t i = 0; i < m.columns.size(); ++i) {
-      if (m.columns[i].column != w.target.key[i] || w.target.key[i] < 0) return false;
-      // Storing must not change the value: no blanks cut, no other family.
-      const catalog::Column& c = *w.target.columns[static_cast<std::size_t>(w.target.key[i])];
-      const Oid from = a.block(a.root).outputs[static_cast<std::size_t>(w.target.key[i])].type;
-      const auto x = keys::key_type_of_oid(from.value), y = keys::key_type_of_oid(c.type.value);
-      if (!x || !y || keys::family_of(*x) != keys::family_of(*y) || c.typmod >= 0) return false;
-    }
-    return true;
-  });
+  const bool feeds = feeds_key(p, a.block(a.root), w.target);
   if (feeds && !computed && !needs_home && (p.singular() || (p.partitioned() && !moment && !a.effects.home))) {
     if (p.singular()) return done(forward(p.shards[0], d.sources().empty() ? p.rule : where_text(a, d)));
     Plan plan;

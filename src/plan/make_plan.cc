@@ -90,6 +90,19 @@ void Planner::shape_all(Plan& plan) const {
   });
 }
 
+namespace {
+
+// Types whose text means the same under every DateStyle and TimeZone: whoever reuses a plan reads
+// the value without the session's settings.
+bool same_under_all_settings(keys::KeyType type) {
+  using K = keys::KeyType;
+  return type != K::kDate && type != K::kTime && type != K::kTimestamp && type != K::kTimestamptz;
+}
+
+}  // namespace
+
+bool Planner::reusable_type(keys::KeyType type) const { return same_under_all_settings(type); }
+
 // The one-shard plan is right for other values of the constant as well when the same rules, with
 // the shard of that constant left open, still prove one shard: that of the constant.
 void Planner::set_reuse(Plan& plan, const route::Analysis& a, const route::Deriver& d) {
@@ -101,6 +114,7 @@ void Planner::set_reuse(Plan& plan, const route::Analysis& a, const route::Deriv
   const Property p = in_.statement.node.index() == 0 ? again.block(a.root)
                                                      : again.rows(a.block(a.root));
   if (!p.singular() || p.shards[0] != route::kValueShard) return;
+  if (!same_under_all_settings(source.type)) return;
   plan.reuse = Plan::KeySource{source.keyspace, source.type, source.param,
                                source.param > 0 ? -1 : source.location};
 }
@@ -162,6 +176,7 @@ Plan Planner::planned_shard() {
 
 Plan Planner::dispatch() {
   const auto& node = in_.statement.node;
+  if (in_.session.scope_key) return scoped();
   if (in_.session.shard) return planned_shard();
   if (const auto* s = std::get_if<sql::SelectPtr>(&node)) return select(**s);
   if (const auto* s = std::get_if<std::unique_ptr<sql::Insert>>(&node)) return insert(**s);

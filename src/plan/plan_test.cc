@@ -155,9 +155,72 @@ TEST(Plan, writes_by_key) {
       {"a trigger", "UPDATE triggered SET x = 1 WHERE tenant_id = 5", "refused: SH0205"},
       {"a single table by a sharded one", "DELETE FROM note USING orders o WHERE o.id = note.id", "refused: SH0105"},
       {"a single table", "DELETE FROM note WHERE id = 5", "route: one shard (s1)"},
-      {"a data-modifying WITH", "WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d", "refused: SH0105"},
-      {"MERGE", "MERGE INTO orders o USING users u ON o.tenant_id = u.tenant_id WHEN MATCHED THEN DELETE", "refused: SH0106"},
   });
+}
+
+TEST(Plan, data_modifying_with_queries_go_to_one_shard) {
+  check({
+      {"over several shards", "WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d", "refused: SH0105"},
+      {"on one shard", "WITH d AS (DELETE FROM orders WHERE tenant_id = 5 RETURNING *) SELECT * FROM d", "route: one shard ({5})\nreason: tenant_id = 5"},
+      {"on two shards", "WITH d AS (DELETE FROM ranges WHERE z = 50 RETURNING x) SELECT * FROM d, ranges r WHERE r.z = 150", "refused: SH0105"},
+      {"a condition in one part only", "WITH d AS (DELETE FROM ranges WHERE z = 50) SELECT * FROM ranges", "refused: SH0105"},
+      {"nobody reads it", "WITH d AS (DELETE FROM orders) SELECT 1", "refused: SH0105"},
+      {"moved rows", "WITH d AS (DELETE FROM lines WHERE tenant_id = 5 RETURNING tenant_id, order_id) INSERT INTO users (tenant_id, id) SELECT tenant_id, order_id FROM d", "route: one shard ({5})"},
+      {"moved rows with another column as key", "WITH d AS (DELETE FROM lines WHERE tenant_id = 5 RETURNING tenant_id, order_id) INSERT INTO users (tenant_id, id) SELECT order_id, tenant_id FROM d", "refused: SH0105"},
+      {"inserted rows", "WITH i AS (INSERT INTO lines VALUES (5, 1, 2) RETURNING order_id) SELECT * FROM i JOIN orders o ON o.id = i.order_id WHERE o.tenant_id = 5", "route: one shard ({5})"},
+      {"inserted rows of another shard", "WITH i AS (INSERT INTO ranges VALUES (50, 1) RETURNING x) UPDATE ranges SET x = 1 WHERE z = 150", "refused: SH0105"},
+      {"the key is changed", "WITH u AS (UPDATE lines SET tenant_id = 6 WHERE tenant_id = 5 RETURNING 1) SELECT * FROM u", "refused: SH0101"},
+      {"a single table on home", "WITH d AS (DELETE FROM ranges WHERE z = 50 RETURNING x) INSERT INTO note (id) SELECT x FROM d", "route: one shard (s1)"},
+      {"a single table elsewhere", "WITH d AS (DELETE FROM note RETURNING x) UPDATE ranges SET x = 1 WHERE z = 150", "refused: SH0105"},
+      {"a reference table", "WITH d AS (DELETE FROM ref RETURNING x) UPDATE ranges SET x = 1 WHERE z = 150", "refused: SH0105"},
+  });
+}
+
+TEST(Plan, merge_statements) {
+  check({
+      {"linked", "MERGE INTO users t USING lines s ON t.tenant_id = s.tenant_id AND t.id = s.order_id WHEN MATCHED THEN UPDATE SET k = s.qty WHEN NOT MATCHED THEN INSERT (tenant_id, id) VALUES (s.tenant_id, s.order_id)", "route: 4 shards"},
+      {"not linked", "MERGE INTO users t USING lines s ON t.id = s.order_id WHEN MATCHED THEN DELETE", "refused: SH0106"},
+      {"another column feeds the key", "MERGE INTO users t USING lines s ON t.tenant_id = s.tenant_id WHEN NOT MATCHED THEN INSERT (tenant_id, id) VALUES (s.order_id, 1)", "refused: SH0106"},
+      {"a constant feeds the key", "MERGE INTO users t USING lines s ON t.tenant_id = s.tenant_id WHEN NOT MATCHED THEN INSERT (tenant_id, id) VALUES (5, 1)", "refused: SH0106"},
+      {"constants on one shard", "MERGE INTO users t USING (VALUES (5, 1)) s(a, b) ON t.tenant_id = 5 AND t.id = s.b WHEN NOT MATCHED THEN INSERT (tenant_id, id) VALUES (5, 1) WHEN MATCHED THEN UPDATE SET k = 2", "route: one shard ({5})"},
+      {"constants of two shards", "MERGE INTO ranges t USING (VALUES (50, 1)) s(a, b) ON t.z = 50 WHEN NOT MATCHED THEN INSERT (z, x) VALUES (150, 1)", "refused: SH0106"},
+      {"a reference source", "MERGE INTO users t USING ref s ON t.tenant_id = s.k WHEN NOT MATCHED THEN INSERT (tenant_id) VALUES (s.k)", "refused: SH0106"},
+      {"the key is changed", "MERGE INTO users t USING lines s ON t.tenant_id = s.tenant_id WHEN MATCHED THEN UPDATE SET tenant_id = 3", "refused: SH0101"},
+      {"a serial column", "MERGE INTO orders t USING lines s ON t.tenant_id = s.tenant_id WHEN NOT MATCHED THEN INSERT (tenant_id, x, created) VALUES (s.tenant_id, 1, NULL)", "refused: SH0106"},
+      {"into a reference table", "MERGE INTO ref t USING lines s ON t.k = s.qty WHEN MATCHED THEN DELETE", "refused: SH0106"},
+      {"single tables", "MERGE INTO note t USING note s ON t.id = s.id WHEN MATCHED THEN DELETE", "route: one shard (s1)"},
+  });
+}
+
+TEST(Plan, scope_filters_every_sharded_relation) {
+  route::SessionFacts session;
+  session.scope_key = "150";
+  check({
+      {"WHERE", "SELECT x FROM ranges", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: SELECT \"x\" FROM \"ranges\" WHERE (\"ranges\".\"z\" = '150')"},
+      {"beside another condition", "SELECT x FROM ranges r WHERE x = 1 OR x = 2", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: SELECT \"x\" FROM \"ranges\" AS \"r\" WHERE (((\"x\" = 1) OR (\"x\" = 2)) AND (\"r\".\"z\" = '150'))"},
+      {"another key gives nothing", "SELECT x FROM ranges WHERE z = 250", "route: one shard (s1)\nreason: shoal.key = '150'\ntext: SELECT \"x\" FROM \"ranges\" WHERE ((\"z\" = 250) AND (\"ranges\".\"z\" = '150'))"},
+      {"the nullable side", "SELECT 1 FROM ref LEFT JOIN ranges r ON r.x = ref.x", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: SELECT 1 FROM (\"ref\" LEFT JOIN \"ranges\" AS \"r\" ON ((\"r\".\"x\" = \"ref\".\"x\") AND (\"r\".\"z\" = '150')))"},
+      {"USING", "SELECT 1 FROM ref LEFT JOIN ranges r USING (x)", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: SELECT 1 FROM (\"ref\" LEFT JOIN (SELECT * FROM \"ranges\" WHERE (\"z\" = '150')) AS \"r\" USING (\"x\"))"},
+      {"subqueries", "SELECT (SELECT count(*) FROM ranges) FROM ref", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: SELECT (SELECT \"count\"(*) FROM \"ranges\" WHERE (\"ranges\".\"z\" = '150')) FROM \"ref\""},
+      {"WITH", "WITH q AS (SELECT * FROM ranges) SELECT * FROM q a, q b", "route: one shard (s2)"},
+      {"UPDATE", "UPDATE ranges SET x = 1", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: UPDATE \"ranges\" SET \"x\" = 1 WHERE (\"ranges\".\"z\" = '150')"},
+      {"DELETE", "DELETE FROM ranges r WHERE x = 1", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: DELETE FROM \"ranges\" AS \"r\" WHERE ((\"x\" = 1) AND (\"r\".\"z\" = '150'))"},
+      {"INSERT fills in", "INSERT INTO ranges (x) VALUES (1), (2)", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: INSERT INTO \"ranges\" (\"x\", \"z\") VALUES (1, '150'), (2, '150')"},
+      {"INSERT checks", "INSERT INTO ranges VALUES (150, 2)", "route: one shard (s2)"},
+      {"INSERT of another key", "INSERT INTO ranges VALUES (151, 2)", "refused: SH0307"},
+      {"INSERT of an expression", "INSERT INTO ranges VALUES (150 + 0, 2)", "refused: SH0307"},
+      {"INSERT .. SELECT fills in", "INSERT INTO ranges (x) SELECT x FROM ref", "refused: SH0103"},
+      {"COPY", "COPY ranges TO STDOUT", "refused: SH0307"},
+      {"COPY FROM", "COPY ranges FROM STDIN", "refused: SH0307"},
+      {"TRUNCATE", "TRUNCATE ranges", "refused: SH0307"},
+      {"a view", "SELECT id FROM v_all", "route: one shard (s2)\nreason: shoal.key = '150'\ntext: SELECT \"id\" FROM (SELECT \"orders\".\"tenant_id\" AS \"t\", \"orders\".\"id\" FROM \"public\".\"orders\" WHERE (\"orders\".\"tenant_id\" = '150')) AS \"v_all\"(\"t\", \"id\")"},
+      {"single tables", "SELECT * FROM note", "route: one shard (s1)\nreason: tables of the home shard"},
+      {"a composite key", "SELECT * FROM pairs", "refused: SH0307"},
+      {"a data-modifying WITH", "WITH d AS (DELETE FROM ranges RETURNING *) SELECT * FROM d", "refused: SH0307"},
+      {"another type", "SELECT * FROM money", "route: one shard (s1)"},
+  }, session);
+  session.scope_key = "abc";
+  check({{"no value of the key", "SELECT * FROM ranges", "refused: SH0307"}}, session);
 }
 
 TEST(Plan, reference_writes) {

@@ -32,11 +32,17 @@ class Planner {
   // sharded or reference table is involved.
   std::optional<Plan> stopped(const route::Analysis& a) const;
   void set_reuse(Plan& plan, const route::Analysis& a, const route::Deriver& d);
+  bool reusable_type(keys::KeyType type) const;
   bool home_only(const route::Analysis& a) const;
   const std::string& shard_name(ShardId id) const;
   std::string where_text(const route::Analysis& a, const route::Deriver& d) const;
   Oid named_table(const sql::RangeVar& rv, const catalog::Table*& out) const;
   void shape_all(Plan& plan) const;
+
+  // scope.cc
+  Plan scoped();
+  // Gives the plan of a changed statement its text, where it would be the client's.
+  std::optional<Error> own_texts(Plan& plan, const sql::Statement& changed) const;
 
   // select.cc
   Plan select(const sql::Select& s);
@@ -70,12 +76,19 @@ class Planner {
   // write.cc
   Plan update(const sql::Update& s);
   Plan remove(const sql::Delete& s);
+  // merge_statement.cc
   Plan merge(const sql::Merge& s);
+  std::optional<Plan> check_merge_insert(const sql::MergeWhen& when, const route::Analysis& a,
+                                         const catalog::Table& t, const route::Property& p);
+  // write.cc
   Plan modify(const route::Analysis& a, const std::vector<sql::Assignment>* set,
               bool returning);
-  std::optional<Plan> check_assignments(const route::Analysis& a, const catalog::Table& t,
+  std::optional<Plan> check_assignments(const route::Analysis& a, int target,
                                         const std::vector<sql::Assignment>& set);
+  // modifying.cc: statements with data-modifying WITH queries
   Plan modifying_cte(const route::Analysis& a);
+  Result<ShardId> insert_shard(const sql::Insert& s, const route::Analysis& a, int target, int source,
+                               route::Deriver& d);
 
   // reference.cc
   Plan reference_write(const route::Analysis& a, const catalog::Table& t, bool provable,

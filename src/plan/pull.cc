@@ -10,6 +10,7 @@
 #include "plan/planner.h"
 #include "plan/pull_conditions.h"
 #include "plan/texts.h"
+#include "plan/views.h"
 #include "sql/deparse.h"
 #include "sql/parse.h"
 #include "sql/visit.h"
@@ -18,44 +19,6 @@ namespace shoal::plan {
 namespace {
 
 using catalog::TableKind;
-
-template <class T>
-T& own(const T* part) {
-  return const_cast<T&>(*part);  // a node of the copy
-}
-
-std::set<const sql::RangeVar*> named_in(sql::Select& tree) {
-  std::set<const sql::RangeVar*> out;
-  sql::walk(tree, [&](auto& node) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(node)>, sql::RangeVar>) out.insert(&node);
-    return true;
-  });
-  return out;
-}
-
-// Home's view would read home's own rows: its definition takes its place. The names in it were
-// resolved when it was defined, so they are written out.
-Result<bool> expand_view(sql::Select& tree, const catalog::Snapshot& snapshot,
-                         const route::SessionFacts& session) {
-  const route::Analysis a = route::bind_query(tree, snapshot, session);
-  const std::set<const sql::RangeVar*> names = named_in(tree);
-  for (const auto& r : a.relations) {
-    if (r->source == nullptr || names.count(r->source) != 0 || r->table == nullptr) continue;
-    own(r->source).schema = r->table->schema;
-  }
-  for (const auto& r : a.relations) {
-    if (!r->view || names.count(r->source) == 0 || r->item == nullptr) continue;
-    const sql::Select* definition = a.block(r->block).select;
-    if (definition == nullptr) return refuse(Refusal::kNotProvable, "view " + r->table->name);
-    sql::FromSelect query;
-    query.query = sql::clone(*definition);
-    query.alias = sql::Alias{r->source->alias ? r->source->alias->name : r->source->name, {}};
-    for (const auto& c : r->columns) query.alias->columns.push_back(c.name);
-    own(r->item).node = std::move(query);
-    return true;
-  }
-  return false;
-}
 
 struct Pulled {
   const catalog::Table* table = nullptr;
@@ -77,11 +40,7 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
     return refused(Refusal::kNotProvable, "row security behind a view over several shards");
   }
   sql::SelectPtr tree = sql::clone(s);
-  for (int i = 0; i < 64; ++i) {
-    auto more = expand_view(*tree, snapshot_, in_.session);
-    if (!more) return error(more.error());
-    if (!*more) break;
-  }
+  if (auto expanded = expand_views(*tree, snapshot_, in_.session); !expanded) return error(expanded.error());
   const route::Analysis f = route::bind_query(*tree, snapshot_, in_.session);
   if (auto stop = stopped(f)) return std::move(*stop);
   route::Deriver d(f, reader_);
@@ -177,7 +136,7 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
   // From here on `f` is history: the tree changes under it.
   std::set<const sql::RangeVar*> done;
   for (const auto& [source, temp] : renamed) {
-    sql::RangeVar& rv = own(source);
+    sql::RangeVar& rv = own_node(source);
     if (!rv.alias) rv.alias = sql::Alias{rv.name, {}};
     rv.schema.clear();
     rv.database.clear();
@@ -187,7 +146,7 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
   }
   for (const auto& r : f.relations) {
     if (r->source == nullptr || r->table == nullptr || done.count(r->source) != 0 || r->cte) continue;
-    sql::RangeVar& rv = own(r->source);
+    sql::RangeVar& rv = own_node(r->source);
     if (!rv.alias) rv.alias = sql::Alias{rv.name, {}};
     rv.schema = r->table->schema;
   }

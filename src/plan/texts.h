@@ -14,6 +14,8 @@ namespace shoal::plan {
 // text; ShardText::params says which of the statement's parameters they are.
 Result<ShardText> text_of(sql::Select& tree);
 Result<ShardText> text_of(sql::Insert& tree);
+Result<ShardText> text_of(sql::Update& tree);
+Result<ShardText> text_of(sql::Delete& tree);
 
 sql::ExprPtr make_column(std::string table, std::string column);
 sql::ExprPtr make_call(std::string function, sql::ExprPtr arg);

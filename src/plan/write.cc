@@ -8,8 +8,10 @@ using route::Property;
 
 // SET of a shard key: allowed where the new value is the one that WHERE already demands, so that no
 // row moves.
-std::optional<Plan> Planner::check_assignments(const route::Analysis& a, const catalog::Table& t,
+std::optional<Plan> Planner::check_assignments(const route::Analysis& a, int target,
                                                const std::vector<sql::Assignment>& set) {
+  const catalog::Table& t = *a.relation(target).table;
+  const route::Block& block = a.block(a.relation(target).owner);
   const catalog::Keyspace* ks = snapshot_.keyspace(t.keyspace);
   for (const auto& assignment : set) {
     const catalog::Column* column = t.column(std::string_view(assignment.column));
@@ -22,16 +24,16 @@ std::optional<Plan> Planner::check_assignments(const route::Analysis& a, const c
     bool stays = false;
     if (assignment.value && assignment.steps.empty() && ks != nullptr && position < ks->types.size()) {
       const auto own = a.find_column(assignment.value.get());
-      stays = own && own->relation == a.target && a.column(*own).name == column->name;
+      stays = own && own->relation == target && a.column(*own).name == column->name;
       route::Classes classes(a);
-      classes.add(a.block(a.root).where);
+      classes.add(block.where);
       int index = -1;
       for (std::size_t i = 0; i < t.columns.size(); ++i) {
         if (t.columns[i].attnum == column->attnum) index = static_cast<int>(i);
       }
       const auto stored = reader_.read_stored(*assignment.value, *column, ks->types[position]);
       if (!stays && stored && stored->kind == route::Constant::Kind::kValue) {
-        for (const auto& c : classes.constraints({a.target, index})) {
+        for (const auto& c : classes.constraints({target, index})) {
           if (c.kind != route::Constraint::Kind::kEqual) continue;
           const auto now = reader_.read(*c.value, a.column(c.column).type, ks->types[position]);
           stays = stays || (now.kind == route::Constant::Kind::kValue && *now.value == *stored->value);
@@ -81,7 +83,7 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   }
   const std::size_t looked_at = reader_.locations.size() + reader_.params.size();
   if (t.kind == catalog::TableKind::kSharded && set != nullptr) {
-    if (auto stop = check_assignments(a, t, *set)) return std::move(*stop);
+    if (auto stop = check_assignments(a, a.target, *set)) return std::move(*stop);
   }
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
   if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
@@ -119,27 +121,6 @@ Plan Planner::update(const sql::Update& s) {
 
 Plan Planner::remove(const sql::Delete& s) {
   return modify(route::bind(in_.statement, snapshot_, in_.session), nullptr, !s.returning.empty());
-}
-
-// MERGE goes to one shard, where source and target are both restricted to it; everything else is
-// refused. What it inserts must be placed there, too.
-Plan Planner::merge(const sql::Merge& s) {
-  const auto a = route::bind(in_.statement, snapshot_, in_.session);
-  if (auto stop = stopped(a)) return std::move(*stop);
-  if (home_only(a)) {
-    Plan plan = forward(snapshot_.home, "tables of the home shard");
-    plan.writes = plan.locks = true;
-    return finish(std::move(plan), a);
-  }
-  (void)s;
-  return refused(Refusal::kMergeStatement, "MERGE into or from a sharded or reference table");
-}
-
-// A data-modifying WITH: one shard can be shown for the simple case that all tables are home's,
-// which is handled before this; otherwise it is refused.
-Plan Planner::modifying_cte(const route::Analysis& a) {
-  (void)a;
-  return refused(Refusal::kWriteNotProvable, "a data-modifying WITH query over sharded tables");
 }
 
 }  // namespace shoal::plan

@@ -148,6 +148,10 @@ struct CteUse {
   int references = 0;
   sql::Cte::Materialized materialized = sql::Cte::Materialized::kDefault;
   bool modifying = false;
+  // Of a modifying one:
+  const sql::Cte* cte = nullptr;
+  int target = -1;  // the relation that it writes; its block is the one of its RETURNING
+  int source = -1;  // of INSERT: the block of its source
 };
 
 struct Analysis {

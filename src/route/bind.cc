@@ -248,9 +248,10 @@ void Binder::bind_modifying(const sql::Cte& cte, Scope* scope) {
   inner.block = b.id;
   Effects* outer = effects_;
   effects_ = &b.effects;
+  int target = -1, source = -1;
   const auto from_and_where = [&](const sql::RangeVar& table, const std::vector<sql::FromPtr>& list,
                                   const sql::Expr* where) {
-    target_table(table, b, inner);
+    target = target_table(table, b, inner);
     from_list(list, b, inner);
     b.where = where;
     expr(where, inner);
@@ -263,12 +264,19 @@ void Binder::bind_modifying(const sql::Cte& cte, Scope* scope) {
     from_and_where((*d)->table, (*d)->using_items, (*d)->where.get());
     targets((*d)->returning, b, inner);
   } else if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&cte.query)) {
-    if ((*i)->source) select(*(*i)->source, scope);
-    target_table((*i)->table, b, inner);
+    if ((*i)->source) source = select(*(*i)->source, scope);
+    effects_ = &b.effects;
+    target = target_table((*i)->table, b, inner);
+    if ((*i)->on_conflict) conflict(*(*i)->on_conflict, target, b, inner);
     targets((*i)->returning, b, inner);
   }
   for (auto& entry : scope->ctes) {
-    if (entry.cte == &cte) a_.ctes[static_cast<std::size_t>(entry.use)].block = b.id;
+    if (entry.cte != &cte) continue;
+    CteUse& use = a_.ctes[static_cast<std::size_t>(entry.use)];
+    use.block = b.id;
+    use.cte = &cte;
+    use.target = target;
+    use.source = source;
   }
   a_.effects.add(b.effects);
   effects_ = outer;
@@ -400,29 +408,31 @@ void Binder::insert(const sql::Insert& s) {
   a_.target = target_table(s.table, b, scope);
   if (s.source) a_.root = select(*s.source, &with);
   effects_ = &b.effects;
-  if (s.on_conflict) {
-    for (const auto& e : s.on_conflict->elements) expr(e.expr.get(), scope);
-    expr(s.on_conflict->elements_where.get(), scope);
-    // In DO UPDATE the row that was refused is called "excluded".
-    const Relation target = relation(a_.target);
-    Relation excluded;
-    excluded.kind = RelationKind::kTable;
-    excluded.name = "excluded";
-    excluded.table = target.table;
-    excluded.owner = b.id;
-    excluded.open = target.open;
-    excluded.columns = target.columns;
-    Scope conflict;
-    conflict.parent = &with;
-    conflict.block = b.id;
-    conflict.items = scope.items;
-    conflict.items.push_back({add_relation(std::move(excluded)), true, false});
-    assignments(s.on_conflict->set, conflict);
-    expr(s.on_conflict->where.get(), conflict);
-  }
+  if (s.on_conflict) conflict(*s.on_conflict, a_.target, b, scope);
   targets(s.returning, b, scope);
   close_with(with, b);
   a_.effects.add(b.effects);
+}
+
+void Binder::conflict(const sql::OnConflict& c, int target_relation, Block& b, Scope& scope) {
+  for (const auto& e : c.elements) expr(e.expr.get(), scope);
+  expr(c.elements_where.get(), scope);
+  // In DO UPDATE the row that was refused is called "excluded".
+  const Relation target = relation(target_relation);
+  Relation excluded;
+  excluded.kind = RelationKind::kTable;
+  excluded.name = "excluded";
+  excluded.table = target.table;
+  excluded.owner = b.id;
+  excluded.open = target.open;
+  excluded.columns = target.columns;
+  Scope both;
+  both.parent = scope.parent;
+  both.block = b.id;
+  both.items = scope.items;
+  both.items.push_back({add_relation(std::move(excluded)), true, false});
+  assignments(c.set, both);
+  expr(c.where.get(), both);
 }
 
 void Binder::merge(const sql::Merge& s) {
@@ -436,12 +446,25 @@ void Binder::merge(const sql::Merge& s) {
   scope.block = b.id;
   a_.target = target_table(s.target, b, scope);
   std::vector<NameItem> items;
-  if (s.source) {
-    auto node = from(*s.source, scope, items);
-    if (node) b.from.push_back(std::move(node));
-    scope.items.insert(scope.items.end(), items.begin(), items.end());
-  }
+  std::unique_ptr<FromNode> source;
+  if (s.source) source = from(*s.source, scope, items);
+  scope.items.insert(scope.items.end(), items.begin(), items.end());
   expr(s.on.get(), scope);
+  // MERGE is its source LEFT JOIN its target.
+  if (source) {
+    auto join = std::make_unique<FromNode>();
+    join->join = true;
+    join->kind = sql::Join::Kind::kLeft;
+    join->left = std::move(source);
+    join->right = std::move(b.from.front());
+    join->on = s.on.get();
+    Relation r;
+    r.kind = RelationKind::kJoin;
+    r.owner = b.id;
+    join->relation = add_relation(std::move(r));
+    b.from.clear();
+    b.from.push_back(std::move(join));
+  }
   for (const auto& w : s.whens) {
     expr(w.condition.get(), scope);
     assignments(w.set, scope);

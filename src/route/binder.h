@@ -48,6 +48,7 @@ class Binder {
   void update(const sql::Update& s);
   void remove(const sql::Delete& s);
   void merge(const sql::Merge& s);
+  void conflict(const sql::OnConflict& c, int target_relation, Block& b, Scope& scope);
   void plain(const sql::Select& s, Block& b, Scope& with);
   void set_operation(const sql::Select& s, Block& b, Scope& with);
   void values(const sql::Select& s, Block& b, Scope& with);

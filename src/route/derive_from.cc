@@ -134,6 +134,9 @@ Property Deriver::rows(const Block& b, Classes& classes) {
   if (b.where != nullptr) tree.conditions.push_back(b.where);
   add_conditions(tree, classes);
   Property p = inner(tree, b, classes);
+  if (const auto pin = pinned_.find(b.id); pin != pinned_.end() && p.partitioned()) {
+    p.shards = {pin->second};
+  }
   p = sublinks(std::move(p), b, classes);
   return add_effects(std::move(p), b.effects);
 }

@@ -75,6 +75,8 @@ class Deriver {
 
   // Derives this block as if it had no LIMIT and OFFSET: they will be applied to the merged rows.
   void set_unlimited(int block) { unlimited_ = block; }
+  // What this block (an INSERT of a WITH query) gives lies on that shard.
+  void pin(int block, ShardId shard) { pinned_[block] = shard; }
   // Takes the constant of this source for kValueShard, to see whether a plan can be reused.
   void set_symbolic(const KeySource& source) { symbolic_ = source; }
 
@@ -159,6 +161,7 @@ class Deriver {
   std::unordered_map<const FromNode*, sql::Join::Kind> reduced_;
   std::unordered_map<int, Property> working_;  // by block of the recursive CTE's first arm
   std::unordered_map<int, ShardSet> relation_shards_;
+  std::unordered_map<int, ShardId> pinned_;
   std::optional<KeySource> symbolic_;
   std::vector<KeySource> sources_;
   std::vector<std::string> trace_;
