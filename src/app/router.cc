@@ -115,6 +115,7 @@ Result<> Router::start() {
     auto& unit = units_.emplace_back(
         std::make_unique<Unit>(*this, static_cast<int>(i), share, settings_.limits));
     unit->context.router = id_;
+    unit->context.decision_sql = decision_sql_;
     unit->context.server_tls = server_tls_;
     unit->context.server_tls_required =
         settings_.server_tls == "require" || settings_.server_tls.starts_with("verify");

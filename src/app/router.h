@@ -14,6 +14,7 @@
 
 #include "app/settings.h"
 #include "catalog/snapshot.h"
+#include "exec/core_context.h"
 #include "obs/log.h"
 #include "session/login.h"
 
@@ -27,6 +28,9 @@ class Router {
   Router(Settings settings, std::string id, catalog::SnapshotPtr snapshot, backend::Login service,
          CommandsFactory commands, obs::Logger logger);
   ~Router();
+
+  // How decision rows of two-phase commits are written; before start().
+  void set_decision_sql(exec::CoreContext::DecisionSql sql) { decision_sql_ = std::move(sql); }
 
   Result<> start();
   // Refuses new clients, lets open transactions end, then closes; at most shutdown_timeout.
@@ -58,6 +62,7 @@ class Router {
   catalog::SnapshotPtr snapshot_;
   backend::Login service_;
   CommandsFactory commands_;
+  exec::CoreContext::DecisionSql decision_sql_;
   obs::Logger logger_;
   session::LoginPolicy policy_;
   std::shared_ptr<io::TlsContext> server_tls_;

@@ -13,6 +13,7 @@
 #include "app/router.h"
 #include "control/pq.h"
 #include "control/store.h"
+#include "control/ticket.h"
 #include "obs/log.h"
 
 namespace shoal::app {
@@ -105,6 +106,10 @@ int serve(const Settings& settings) {
   router = std::make_unique<Router>(
       settings, std::to_string(store.router_id()), *snapshot, service,
       [&store] { return make_bridge(store); }, logger);
+  std::string secret = store.secret();
+  router->set_decision_sql(
+      {[secret](std::string_view key) { return control::decide_sql(secret, key); },
+       [secret](std::string_view key) { return control::settle_sql(secret, key); }});
   Result<> started = router->start();
   if (!started) {
     fmt::print(stderr, "shoal serve: {}\n", started.error().message);

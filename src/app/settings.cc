@@ -60,6 +60,7 @@ const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
       TEXT("catalog.dsn", catalog, "", false,
            "connection string of the home shard's database, as the service role (required)"),
+      TIME("catalog.poll", catalog_poll, 100, "how often to look for a new epoch beside LISTEN"),
       TEXT("router_name", router_name, "", false,
            "name of this router in the catalog; empty: host name and port"),
       TEXT("listen.host", listen_host, "", false, "address to listen on; * for all"),
@@ -88,7 +89,6 @@ const std::vector<Row>& table() {
       TEXT("log.file", log_file, "", false, "log file; empty: standard error"),
       TIME("shutdown_timeout", shutdown_timeout, 0,
            "how long SIGTERM waits for transactions to end"),
-      TIME("catalog.poll", catalog_poll, 100, "how often to look for a new epoch beside LISTEN"),
       TIME("recovery.interval", recovery_interval, 1000,
            "how often to look for prepared transactions left behind"),
       NUMBER("limits.clients", std::size_t, limits.clients, 1, kMany, true,
