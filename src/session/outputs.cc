@@ -78,7 +78,7 @@ io::Task<Result<backend::TextRows>> RunnerAdapter::run(ShardId shard, std::strin
   co_return std::move(rows);
 }
 
-// Rows that stay are not sent anywhere: `route` gives the targets other than `from`.
+// Rows that stay where they are are neither sent nor counted.
 io::Task<Result<std::uint64_t>> RunnerAdapter::copy_rows(
     ShardId from, std::string copy_out_sql, std::string copy_in_sql, std::vector<ShardId> targets,
     std::function<Result<std::vector<ShardId>>(const std::vector<std::optional<std::string>>&)>
@@ -131,10 +131,11 @@ io::Task<Result<std::uint64_t>> RunnerAdapter::copy_rows(
         failure = places.error();
         continue;
       }
-      ++rows;
+      bool moved = false;
       for (ShardId place : *places) {
         auto sink = sinks.find(place);
         if (sink == sinks.end()) continue;
+        moved = true;
         std::string& batch = batches[place];
         batch += line;
         if (batch.size() < kCopyChunk) continue;
@@ -146,6 +147,7 @@ io::Task<Result<std::uint64_t>> RunnerAdapter::copy_rows(
           if (!sent) failure = sent.error();
         }
       }
+      if (moved) ++rows;
     }
   }
   for (auto& [place, sink] : sinks) {
