@@ -192,10 +192,11 @@ io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
       }
       if (frame->type == 'E' && outcome) {
         Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
-        outcome = fields ? wire::error_from(*fields, p.connection->endpoint().name)
+        Error e = fields ? wire::error_from(*fields, p.connection->endpoint().name)
                          : fields.error();
         // Of one server only: its own words are the answer.
-        if (participants_.size() == 1) outcome.error().original = frame->body;
+        if (participants_.size() == 1) e.original = frame->body;
+        outcome = std::move(e);
       }
     }
   }

@@ -389,8 +389,16 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
     local(answer);
     co_return Result<>();
   }
+  if (statement->reads_sequences && link_) SHOAL_CO_TRY(co_await settle_link());
   Result<backend::Connection*> c = co_await link_to(forward->shard);
   if (!c) co_return c.error();
+  if (statement->reads_sequences && (*c)->pending().due() > 0) {
+    wire::append_flush((*c)->out());  // the Parse that waited
+    SHOAL_CO_TRY(co_await relay(**c));
+    if (failed_) co_return Result<>();
+  }
+  if (plan->writes || plan->tables.empty() || statement->reads_sequences)
+    SHOAL_CO_TRY(co_await mind_sequences(**c, plan->writes, statement->text));
   if (statement->uses_set_config && statement->handling == Handling::kPlan && !facts_.shard)
     SHOAL_CO_TRY(note_set_config(statement->statement(), &bound, 0));
   if (statement->uses_set_config && facts_.shard) (*c)->user_code = true;

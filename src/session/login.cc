@@ -10,6 +10,8 @@
 namespace shoal::session {
 namespace {
 
+constexpr std::uint32_t kNewestVersion = 3u << 16;  // 3.0
+
 std::string nonce() {
   std::random_device device;
   std::string raw;
@@ -158,7 +160,7 @@ io::Task<std::optional<LoggedIn>> log_in(io::StreamPtr stream, const LoginPolicy
       }
       identity->login.user = message.get("user");
       identity->database = message.get("database", message.get("user"));
-      if (message.minor > 0 || !unknown.empty()) wire::append_negotiate(channel.out(), 0, unknown);
+      if (message.minor > 0 || !unknown.empty()) wire::append_negotiate(channel.out(), kNewestVersion, unknown);
       std::string replication(message.get("replication", "off"));
       channel.consume(startup.size);
       if (replication != "off" && replication != "false" && replication != "0" &&

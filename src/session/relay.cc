@@ -9,6 +9,8 @@ namespace {
 constexpr std::size_t kStreamAbove = 256u << 10;   // longer rows pass in pieces
 constexpr std::size_t kCopyBatch = 64u << 10;
 constexpr std::size_t kCopyUnsent = 1u << 20;
+// How often a server that reads a slow client's COPY data is looked at: it may have raised an error.
+constexpr io::Milliseconds kCopyLook{50};
 
 }  // namespace
 
@@ -152,7 +154,8 @@ io::Task<Result<>> Session::relay_copy_in(backend::Connection& c) {
     if (*here)
       frame = **here;
     else
-      frame = co_await client_.next();
+      frame = co_await client_.next(io::Deadline::in(kCopyLook));
+    if (!frame && frame.error().sqlstate == "57014") continue;
     if (!frame) {
       c.close();
       co_return frame.error();

@@ -7,6 +7,12 @@
 #include "wire/frontend.h"
 
 namespace shoal::session {
+namespace {
+
+// How often shards that read a slow client's COPY data are looked at.
+constexpr io::Milliseconds kCopyLook{50};
+
+}  // namespace
 
 Session::Session(SessionServices services, ClientChannel channel, ClientIdentity identity)
     : services_(services),
@@ -271,6 +277,13 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
     return forward(home_or_enlisted(), false);
   if (const auto* listen = std::get_if<sql::Listen>(&statement.node); listen)
     return forward(snapshot()->home, true);
+  // Statements are prepared on servers under names of the router's own, and not on all of them.
+  if (!facts_.shard && mentions(statement.text, "pg_prepared_statement")) {
+    auto plan = std::make_shared<plan::Plan>();
+    plan->node = refuse(Refusal::kShardLocalCatalog,
+                        "pg_prepared_statements shows the statements of one server connection");
+    return plan;
+  }
   facts_.in_transaction = !txn_.idle();
   if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.node)) {
     sql::Statement inner;
@@ -411,7 +424,15 @@ io::Task<Result<>> Session::run_copy_in(const plan::Plan& plan, exec::Bound& bou
   client_.out() += (*router)->response();
   SHOAL_CO_TRY(co_await client_.flush());
   for (;;) {
-    Result<wire::Frame> frame = co_await client_.next();
+    Result<wire::Frame> frame = co_await client_.next(io::Deadline::in(kCopyLook));
+    if (!frame && frame.error().sqlstate == "57014") {
+      // A shard may have raised an error meanwhile.
+      if (Result<> well = co_await (*router)->data({}); !well) {
+        txn_.fail();
+        co_return well.error();
+      }
+      continue;
+    }
     if (!frame) {
       co_await (*router)->fail("the client is gone");
       co_return frame.error();
@@ -551,6 +572,7 @@ io::Task<Result<>> Session::on_function_call(wire::Frame frame) {
   }
   if (txn_.idle()) txn_.release();
   release_touched_if_idle();
+  failed_ = false;
   ready();
   co_return Result<>();
 }

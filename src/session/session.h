@@ -198,6 +198,9 @@ class Session {
   std::string describe_text(const StatementInfo& statement) const;
   io::Task<Result<>> on_function_call(wire::Frame frame);
   static bool c_lost(const Error& e) { return e.sqlstate == "08006"; }
+  // Before a statement of this text runs on `c`, which must owe no answers if the text reads what
+  // nextval left behind (currval, lastval): that is kept by one server connection.
+  io::Task<Result<>> mind_sequences(backend::Connection& c, bool writes, std::string_view text);
   // Runs a plan of several shards, in an implicit transaction where it writes; the rows go to
   // `output`, the tag comes back.
   io::Task<Result<std::string>> run_plan_to(const plan::Plan& plan, exec::Bound& bound,
@@ -266,6 +269,9 @@ class Session {
   std::size_t pipeline_bytes_ = 0;
   bool hide_row_description_ = false;  // pass_text in extended mode
   bool simple_error_ = false;    // the relay sent an ErrorResponse
+  // The server connection where this client's sequences moved last; 0: nowhere yet.
+  std::int32_t sequence_pid_ = 0;
+  std::uint64_t sequence_served_ = 0;
   // What was in force before the first set_config of statements that are not committed yet.
   std::optional<Savepoint> before_sets_;
 };

@@ -39,6 +39,7 @@ io::Task<Result<>> Session::on_query(wire::Frame frame) {
     txn_.release();
     release_touched();
   }
+  failed_ = false;  // an error of a Query skips nothing
   ready();
   co_return Result<>();
 }
@@ -104,6 +105,8 @@ io::Task<Result<>> Session::forward_text(ShardId shard, const plan::Plan& plan,
   if (!c) co_return c.error();
   if (plan.writes) txn_.mark_wrote(shard);
   if (plan.user_code) (*c)->user_code = true;
+  if (plan.writes || plan.tables.empty() || reads_sequences(text))
+    SHOAL_CO_TRY(co_await mind_sequences(**c, plan.writes, text));
   ++context_.counters.one_shard;
   wire::append_query((*c)->out(), text);
   (*c)->unnamed.clear();  // a Query destroys the unnamed statement

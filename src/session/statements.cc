@@ -17,8 +17,12 @@ bool takes_session_locks(std::string_view text) {
   return mentions(text, "advisory_lock") || mentions(text, "advisory_unlock");
 }
 
+bool reads_sequences(std::string_view text) {
+  return mentions(text, "currval") || mentions(text, "lastval");
+}
+
 bool touches_session(std::string_view text) {
-  return mentions(text, "set_config") || mentions(text, "advisory_");
+  return mentions(text, "set_config") || mentions(text, "advisory_") || reads_sequences(text);
 }
 
 const sql::Call* sole_call(const sql::Statement& statement) {
@@ -122,6 +126,7 @@ StatementPtr make_statement(std::string_view text, std::vector<std::uint32_t> ty
   info->handling = handling_of(info->statement(), commands);
   info->advisory_lock = takes_session_locks(text);
   info->uses_set_config = mentions(text, "set_config");
+  info->reads_sequences = reads_sequences(text);
   return info;
 }
 

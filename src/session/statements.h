@@ -33,6 +33,7 @@ struct StatementInfo {
   Handling handling = Handling::kPlan;
   bool advisory_lock = false;        // session-level advisory locks: pins the connection
   bool uses_set_config = false;
+  bool reads_sequences = false;
   const sql::Statement& statement() const { return parsed->front(); }
 
   // A plan that holds for other values of one parameter (plan::Plan::reuse); of this core.
@@ -69,7 +70,9 @@ const sql::Call* sole_call(const sql::Statement& statement);
 bool takes_session_locks(std::string_view text);
 // `word`, in lower case, stands somewhere in the text, in any case.
 bool mentions(std::string_view text, std::string_view word);
-// True for texts that may change what outlives their transaction in a server's session.
+// True for texts that read what nextval left behind in a server's session.
+bool reads_sequences(std::string_view text);
+// True for texts that may change or read what outlives their transaction in a server's session.
 bool touches_session(std::string_view text);
 std::string server_key(std::string_view text, const std::vector<std::uint32_t>& types);
 

@@ -355,6 +355,29 @@ Result<> Session::note_set_config(const sql::Statement& statement, const exec::B
   return {};
 }
 
+io::Task<Result<>> Session::mind_sequences(backend::Connection& c, bool writes,
+                                           std::string_view text) {
+  bool ours = c.pid() == sequence_pid_ && c.served <= sequence_served_ + 1;
+  if (reads_sequences(text) && txn_.pinned_shard() != c.shard()) {
+    if (sequence_pid_ == 0) {
+      // Whatever another client left there must not be seen: the server says that there is nothing.
+      Result<backend::TextRows> discarded = co_await c.query("DISCARD SEQUENCES");
+      if (!discarded) co_return discarded.error();
+    } else if (!ours) {
+      co_return refuse(Refusal::kShardLocalCatalog,
+                       "currval() and lastval() ask the server connection that nextval() ran on, "
+                       "which has served another client since: use RETURNING, or a transaction");
+    }
+    txn_.pin(c.shard());
+    writes = true;
+  }
+  if (ours || writes || mentions(text, "nextval") || mentions(text, "setval")) {
+    sequence_pid_ = c.pid();
+    sequence_served_ = c.served;
+  }
+  co_return Result<>();
+}
+
 io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view text) {
   if (!txn_.idle() || txn_.implicit()) {
     if (d.what == sql::Discard::What::kAll)
@@ -364,6 +387,7 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
   if (d.what == sql::Discard::What::kAll) {
     txn_.unpin();
     txn_.release();
+    sequence_pid_ = 0;
     statements_.clear();
     portals_.clear();
     cursors_.clear();

@@ -25,7 +25,6 @@ PROBE = """select current_user, session_user, current_setting('search_path'),
   current_setting('transaction_isolation'), current_setting('standard_conforming_strings'),
   coalesce(current_setting('conv.mark', true), ''), pg_current_xact_id_if_assigned() is null,
   now() = statement_timestamp(), (select count(*) from pg_cursors),
-  (select count(*) from pg_prepared_statements where name like 'conv%'),
   (select count(*) from pg_class where relpersistence = 't' and relname like 'conv%'),
   (select count(*) from pg_locks where locktype = 'advisory')"""
 
@@ -79,8 +78,8 @@ def teardown(script, where):
 def play(script, where):
     teardown(script, where)  # what an interrupted run left
     setup = statements(script, ("setup", "shard", "reference"), where.shards)
-    player.run_sql(where, setup)
     try:
+        player.run_sql(where, setup)
         return player.Player(where).play(script)
     finally:
         teardown(script, where)
