@@ -113,6 +113,7 @@ io::Task<Result<>> Session::relay(backend::Connection& c) {
         undo_sets(c);
         forget_unparsed(c, verdict.tag);
         while (!locals_.empty()) locals_.pop_back();
+        if (ended_by_server_) co_return Result<>();  // nothing more will come
         continue;
       case 'S':
         continue;  // reported at the end if it is news

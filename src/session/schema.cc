@@ -56,8 +56,9 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
       Result<backend::Connection*> c = co_await txn_.use(shard);
       if (!c) co_return shard_down(c.error());
       txn_.mark_wrote(shard);
-      Result<backend::TextRows> done =
-          co_await (*c)->query(step.sql.empty() ? std::string(text) : step.sql);
+      // Not as an argument: GCC 12 destroys a conditional's temporaries twice around co_await.
+      std::string sql = step.sql.empty() ? std::string(text) : step.sql;
+      Result<backend::TextRows> done = co_await (*c)->query(std::move(sql));
       if (!done) co_return done.error();
       if (!told && step.sql.empty() && step.shards.front() == shard &&
           std::find(step.shards.begin(), step.shards.end(), home) == step.shards.end()) {
@@ -103,8 +104,9 @@ io::Task<Result<>> Session::run_ddl_outside(const DdlPlan& plan, std::string_vie
     for (ShardId shard : step.shards) {
       Result<backend::Connection*> c = co_await txn_.use(shard);
       if (!c) co_return shard_down(c.error());
-      Result<backend::TextRows> done =
-          co_await (*c)->query(step.sql.empty() ? std::string(text) : step.sql);
+      // Not as an argument: GCC 12 destroys a conditional's temporaries twice around co_await.
+      std::string sql = step.sql.empty() ? std::string(text) : step.sql;
+      Result<backend::TextRows> done = co_await (*c)->query(std::move(sql));
       std::string name = (*c)->endpoint().name;
       if (!done) {
         Error e = done.error();
