@@ -249,7 +249,9 @@ io::Task<Result<std::string>> Transaction::commit() {
                    [](const Participant& a, const Participant& b) { return a.wrote > b.wrote; });
   for (Participant& p : participants_) {
     if (!p.begun) continue;
-    Result<backend::TextRows> done = co_await p.connection->query(outcome ? "COMMIT" : "ROLLBACK");
+    // Not as an argument: GCC 12 destroys a conditional's temporaries twice around co_await.
+    std::string sql = outcome ? "COMMIT" : "ROLLBACK";
+    Result<backend::TextRows> done = co_await p.connection->query(std::move(sql));
     if (outcome && !done) {
       outcome = done.error();
       if (p.connection->broken() && p.wrote) {
