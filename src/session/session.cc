@@ -489,10 +489,16 @@ void Session::send_buffered_rows(Portal& portal, std::int32_t max_rows) {
   std::size_t from = portal.next_row == 0 ? 0 : portal.row_ends[portal.next_row - 1];
   std::size_t to = until == 0 ? 0 : portal.row_ends[until - 1];
   if (to > from) client_.out().append(portal.rows, from, to - from);
-  bool suspended = max_rows > 0 && until - portal.next_row == static_cast<std::size_t>(max_rows);
+  std::size_t sent = until - portal.next_row;
   portal.next_row = until;
-  if (suspended)
+  if (max_rows > 0 && sent == static_cast<std::size_t>(max_rows)) {
     wire::append_portal_suspended(client_.out());
+    return;
+  }
+  // The tag counts the rows of this Execute, not of the portal.
+  std::size_t number = portal.tag.rfind(' ');
+  if (count > 0 && number != std::string::npos)
+    complete(portal.tag.substr(0, number + 1) + std::to_string(sent));
   else
     complete(portal.tag);
 }
