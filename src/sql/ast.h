@@ -306,7 +306,8 @@ struct Transaction {
 };
 struct SetVariable {
   enum class Kind { kSet, kDefault, kFromCurrent, kReset, kResetAll, kMulti } kind = Kind::kSet;
-  std::string name;    // lower-cased; kMulti: "transaction", "session characteristics", "transaction snapshot"
+  // Lower-cased; kMulti: "transaction", "session characteristics", "transaction snapshot".
+  std::string name;
   ExprList values;
   bool local = false;
   // of kMulti TRANSACTION / SESSION CHARACTERISTICS
@@ -340,8 +341,10 @@ struct SetConstraints {};
 
 // One CREATE TABLE column and its inline constraints, as far as placement cares.
 struct DdlConstraint {
-  enum class Kind { kPrimary, kUnique, kForeign, kCheck, kExclusion, kNotNull, kIdentity, kGenerated,
-                    kDefault, kOther } kind = Kind::kOther;
+  enum class Kind {
+    kPrimary, kUnique, kForeign, kCheck, kExclusion, kNotNull, kIdentity, kGenerated, kDefault,
+    kOther
+  } kind = Kind::kOther;
   std::string name;
   std::vector<std::string> columns;      // own columns
   std::optional<RangeVar> references;    // foreign key
@@ -355,9 +358,9 @@ struct DdlColumn {
   bool serial = false;  // serial, bigserial, smallserial
 };
 // Any schema change. `verb` CREATE/ALTER/DROP/COMMENT/GRANT/REVOKE/RENAME/SECURITY LABEL/REASSIGN/
-// IMPORT (SET SCHEMA, OWNER TO and the like are ALTER with that as alter_actions[0]), `object` as in
-// PostgreSQL's command tags ("TABLE", "INDEX", "VIEW", "TYPE", "FUNCTION", "SCHEMA", "SEQUENCE",
-// "EXTENSION", "DOMAIN", "TRIGGER", "POLICY", "RULE", "MATERIALIZED VIEW", "ROLE", "DATABASE", ...).
+// IMPORT (SET SCHEMA, OWNER TO and the like are ALTER with that as alter_actions[0]), `object` as
+// in PostgreSQL's command tags ("TABLE", "INDEX", "VIEW", "TYPE", "FUNCTION", "SCHEMA", "SEQUENCE",
+// "EXTENSION", "DOMAIN", "TRIGGER", "POLICY", "RULE", "MATERIALIZED VIEW", "ROLE", ...).
 struct Ddl {
   std::string verb, object;
   std::vector<RangeVar> names;      // objects created/altered/dropped, where they are relations;
@@ -373,7 +376,7 @@ struct Ddl {
   std::vector<RangeVar> parents;             // INHERITS, PARTITION OF
   bool like = false;                         // CREATE TABLE (LIKE ...)
   SelectPtr query;                           // view, materialised view, CREATE TABLE AS
-  std::vector<std::string> alter_actions;    // ALTER TABLE: words such as "ADD COLUMN", "DROP COLUMN"
+  std::vector<std::string> alter_actions;    // ALTER TABLE: "ADD COLUMN", "DROP COLUMN", ...
   std::vector<std::string> altered_columns;  // column of each alter action, "" if none
   bool login_role_password = false;          // CREATE/ALTER ROLE ... PASSWORD 'clear text'
   std::string owner_sequence;                // OWNED BY of a sequence: "schema.table.column"
@@ -387,9 +390,10 @@ struct UnknownStatement { std::string what; };  // known to the parser, of no ki
 
 struct Statement {
   std::variant<SelectPtr, std::unique_ptr<Insert>, std::unique_ptr<Update>, std::unique_ptr<Delete>,
-               std::unique_ptr<Merge>, Copy, Transaction, SetVariable, ShowVariable, Prepare, Execute,
-               Deallocate, Explain, DeclareCursor, Fetch, ClosePortal, Discard, Listen, LockTable,
-               Truncate, CallProcedure, DoBlock, Maintenance, SetConstraints, Ddl, UnknownStatement>
+               std::unique_ptr<Merge>, Copy, Transaction, SetVariable, ShowVariable, Prepare,
+               Execute, Deallocate, Explain, DeclareCursor, Fetch, ClosePortal, Discard, Listen,
+               LockTable, Truncate, CallProcedure, DoBlock, Maintenance, SetConstraints, Ddl,
+               UnknownStatement>
       node;
   std::unique_ptr<Statement> inner;  // of Prepare and Explain
   std::string text;                  // this statement's own source, without the semicolon

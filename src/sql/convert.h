@@ -121,11 +121,12 @@ class Converter {
   std::unique_ptr<Statement> inner(const Node* n);
   Maintenance maintenance(const Node* n);
 
-  // parse_ddl.cc, parse_ddl_table.cc
+  // parse_ddl.cc, parse_ddl_table.cc, parse_ddl_cluster.cc
   bool ddl_statement(const Node* n, Ddl& d);
   bool table_ddl(const Node* n, Ddl& d);
   bool relation_ddl(const Node* n, Ddl& d);
   bool named_ddl(const Node* n, Ddl& d);
+  bool extension_ddl(const Node* n, Ddl& d);
   bool role_ddl(const Node* n, Ddl& d);
   bool foreign_ddl(const Node* n, Ddl& d);
   void create_table(const PgQuery__CreateStmt& s, Ddl& d);

@@ -124,6 +124,9 @@ Token Lexer::next() {
     case kPunctuation:
       if (c == '.' && is_digit(at(pos_ + 1))) {
         number(t);
+      } else if (c == '.' && at(pos_ + 1) == '.') {
+        t.kind = Token::Kind::kOdd;
+        t.end = pos_ + 2;
       } else {
         t.kind = Token::Kind::kPunct;
         t.end = pos_ + 1;

@@ -212,7 +212,8 @@ void blank(Statement& s, const Normalized& n) {
             if constexpr (std::is_same_v<std::decay_t<decltype(node)>, Expr>) {
               Const* c = std::get_if<Const>(&node.node);
               if (c != nullptr && std::binary_search(places.begin(), places.end(), node.location)) {
-                c->text = c->text.substr(0, 1) == "-" ? "-" : "+";
+                const bool number = c->kind != Const::Kind::kString;
+                c->text = number && c->text.substr(0, 1) == "-" ? "-" : "+";
               }
             }
             return true;

@@ -1,9 +1,9 @@
 // Text -> Statement. The only room that knows the parser library (libpg_query, grammar of
 // PostgreSQL 15). Thread-safe: no shared state (the library keeps its memory per thread).
 // The library and the decoding of its tree recurse without a limit. parse() therefore estimates
-// the nesting from the tokens first and refuses before the library sees the text; what passes
-// needs at most kParseStackPerLevel bytes of stack per level of `depth`: 1500 levels fit a stack
-// of 16 MB, and kParseStackBytes carries a depth of 24,000.
+// the nesting from the tokens first and refuses before the library sees the text. What passes was
+// measured to need up to 4.9 KB of stack per level of `depth`; callers reserve kParseStackPerLevel:
+// 1500 levels fit a stack of 16 MB, and kParseStackBytes carries 25,000.
 #pragma once
 #include <string_view>
 #include <vector>

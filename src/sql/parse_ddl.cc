@@ -1,6 +1,7 @@
 // The other schema changes: the parser's tree -> Ddl. Names of relations become `names`, all other
 // objects' names `other_names`; the table that an object hangs on is `relation`.
 #include "sql/convert.h"
+#include "sql/ddl_names.h"
 
 namespace shoal::sql {
 namespace {
@@ -102,50 +103,6 @@ RangeVar relation_of(std::vector<std::string> parts) {
   return out;
 }
 
-std::vector<std::string> name_parts(const Node* n) {
-  if (n == nullptr) return {};
-  switch (n->node_case) {
-    case PG_QUERY__NODE__NODE_STRING:
-      return {string_of(n)};
-    case PG_QUERY__NODE__NODE_LIST:
-      return strings_of(nodes(n->list->items, n->list->n_items));
-    case PG_QUERY__NODE__NODE_TYPE_NAME:
-      return strings_of(nodes(n->type_name->names, n->type_name->n_names));
-    case PG_QUERY__NODE__NODE_OBJECT_WITH_ARGS:
-      return strings_of(nodes(n->object_with_args->objname, n->object_with_args->n_objname));
-    case PG_QUERY__NODE__NODE_ROLE_SPEC:
-      return {text_of(n->role_spec->rolename)};
-    default:
-      return {};
-  }
-}
-
-// A password that is not a verifier already is clear text.
-bool clear_text_password(Nodes options) {
-  for (const Node* n : options) {
-    if (!is(n, PG_QUERY__NODE__NODE_DEF_ELEM) || n->def_elem->arg == nullptr) continue;
-    if (text_of(n->def_elem->defname) != "password") continue;
-    const std::string value = string_of(n->def_elem->arg);
-    const bool md5 = value.size() == 35 && value.rfind("md5", 0) == 0 &&
-                     value.find_first_not_of("0123456789abcdef", 3) == std::string::npos;
-    return !md5 && value.rfind("SCRAM-SHA-256$", 0) != 0;
-  }
-  return false;
-}
-
-template <class... Parts>
-void name_ddl(Ddl& d, const char* verb, const char* object, Parts... name) {
-  d.verb = verb;
-  d.object = object;
-  d.other_names.push_back({std::move(name)...});
-}
-
-void list_ddl(Ddl& d, const char* verb, const char* object, Nodes name) {
-  d.verb = verb;
-  d.object = object;
-  d.other_names.push_back(strings_of(name));
-}
-
 }  // namespace
 
 void Converter::object_name(int type, const Node* object, Ddl& d) {
@@ -206,8 +163,8 @@ void Converter::grant(const PgQuery__GrantStmt& s, Ddl& d) {
 }
 
 bool Converter::ddl_statement(const Node* n, Ddl& d) {
-  return table_ddl(n, d) || relation_ddl(n, d) || named_ddl(n, d) || role_ddl(n, d) ||
-         foreign_ddl(n, d);
+  return table_ddl(n, d) || relation_ddl(n, d) || named_ddl(n, d) || extension_ddl(n, d) ||
+         role_ddl(n, d) || foreign_ddl(n, d);
 }
 
 // Changes that name an object of any kind, and what hangs on a table.
@@ -258,6 +215,12 @@ bool Converter::relation_ddl(const Node* n, Ddl& d) {
       d.altered_columns = {""};
       return true;
     }
+    case PG_QUERY__NODE__NODE_ALTER_TABLE_MOVE_ALL_STMT:
+      d.verb = "ALTER";
+      d.object = object_word(n->alter_table_move_all_stmt->objtype);
+      d.alter_actions = {"SET TABLESPACE"};
+      d.altered_columns = {""};
+      return true;
     case PG_QUERY__NODE__NODE_CREATE_TRIG_STMT:
       name_ddl(d, "CREATE", "TRIGGER", text_of(n->create_trig_stmt->trigname));
       d.relation = range_var(n->create_trig_stmt->relation);
@@ -288,7 +251,7 @@ bool Converter::relation_ddl(const Node* n, Ddl& d) {
   }
 }
 
-// Schemas, functions, types, operators, text search, ...
+// Schemas, functions, types.
 bool Converter::named_ddl(const Node* n, Ddl& d) {
   switch (n->node_case) {
     case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: {
@@ -355,6 +318,14 @@ bool Converter::named_ddl(const Node* n, Ddl& d) {
       list_ddl(d, "ALTER", "DOMAIN",
                nodes(n->alter_domain_stmt->type_name, n->alter_domain_stmt->n_type_name));
       return true;
+    default:
+      return false;
+  }
+}
+
+// Extensions, operators, casts, text search, languages.
+bool Converter::extension_ddl(const Node* n, Ddl& d) {
+  switch (n->node_case) {
     case PG_QUERY__NODE__NODE_CREATE_EXTENSION_STMT:
       name_ddl(d, "CREATE", "EXTENSION", text_of(n->create_extension_stmt->extname));
       d.if_not_exists = n->create_extension_stmt->if_not_exists;
@@ -411,138 +382,6 @@ bool Converter::named_ddl(const Node* n, Ddl& d) {
       return true;
     case PG_QUERY__NODE__NODE_ALTER_EVENT_TRIG_STMT:
       name_ddl(d, "ALTER", "EVENT TRIGGER", text_of(n->alter_event_trig_stmt->trigname));
-      return true;
-    default:
-      return false;
-  }
-}
-
-// What belongs to a whole cluster: roles, databases, tablespaces, system settings.
-bool Converter::role_ddl(const Node* n, Ddl& d) {
-  switch (n->node_case) {
-    case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: {
-      const auto& s = *n->create_role_stmt;
-      name_ddl(d, "CREATE", "ROLE", text_of(s.role));
-      d.login_role_password = clear_text_password(nodes(s.options, s.n_options));
-      return true;
-    }
-    case PG_QUERY__NODE__NODE_ALTER_ROLE_STMT: {
-      const auto& s = *n->alter_role_stmt;
-      name_ddl(d, "ALTER", "ROLE", s.role ? text_of(s.role->rolename) : std::string());
-      d.login_role_password = clear_text_password(nodes(s.options, s.n_options));
-      return true;
-    }
-    case PG_QUERY__NODE__NODE_ALTER_ROLE_SET_STMT:
-      name_ddl(d, "ALTER", "ROLE",
-               n->alter_role_set_stmt->role ? text_of(n->alter_role_set_stmt->role->rolename)
-                                            : std::string());
-      return true;
-    case PG_QUERY__NODE__NODE_DROP_ROLE_STMT:
-      d.verb = "DROP";
-      d.object = "ROLE";
-      for (const Node* r : nodes(n->drop_role_stmt->roles, n->drop_role_stmt->n_roles)) {
-        d.other_names.push_back(name_parts(r));
-      }
-      d.missing_ok = n->drop_role_stmt->missing_ok;
-      return true;
-    case PG_QUERY__NODE__NODE_GRANT_ROLE_STMT:
-      d.verb = n->grant_role_stmt->is_grant ? "GRANT" : "REVOKE";
-      d.object = "ROLE";
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_DEFAULT_PRIVILEGES_STMT:
-      d.verb = "ALTER";
-      d.object = "DEFAULT PRIVILEGES";
-      return true;
-    case PG_QUERY__NODE__NODE_DROP_OWNED_STMT:
-      d.verb = "DROP", d.object = "OWNED";
-      return true;
-    case PG_QUERY__NODE__NODE_REASSIGN_OWNED_STMT:
-      d.verb = "REASSIGN";
-      d.object = "OWNED";
-      return true;
-    case PG_QUERY__NODE__NODE_CREATEDB_STMT:
-      name_ddl(d, "CREATE", "DATABASE", text_of(n->createdb_stmt->dbname));
-      return true;
-    case PG_QUERY__NODE__NODE_DROPDB_STMT:
-      name_ddl(d, "DROP", "DATABASE", text_of(n->dropdb_stmt->dbname));
-      d.missing_ok = n->dropdb_stmt->missing_ok;
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_DATABASE_STMT:
-      name_ddl(d, "ALTER", "DATABASE", text_of(n->alter_database_stmt->dbname));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_DATABASE_SET_STMT:
-      name_ddl(d, "ALTER", "DATABASE", text_of(n->alter_database_set_stmt->dbname));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_DATABASE_REFRESH_COLL_STMT:
-      name_ddl(d, "ALTER", "DATABASE", text_of(n->alter_database_refresh_coll_stmt->dbname));
-      return true;
-    case PG_QUERY__NODE__NODE_CREATE_TABLE_SPACE_STMT:
-      name_ddl(d, "CREATE", "TABLESPACE", text_of(n->create_table_space_stmt->tablespacename));
-      return true;
-    case PG_QUERY__NODE__NODE_DROP_TABLE_SPACE_STMT:
-      name_ddl(d, "DROP", "TABLESPACE", text_of(n->drop_table_space_stmt->tablespacename));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_TABLE_SPACE_OPTIONS_STMT:
-      name_ddl(d, "ALTER", "TABLESPACE",
-               text_of(n->alter_table_space_options_stmt->tablespacename));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_TABLE_MOVE_ALL_STMT:
-      d.verb = "ALTER";
-      d.object = object_word(n->alter_table_move_all_stmt->objtype);
-      d.alter_actions = {"SET TABLESPACE"};
-      d.altered_columns = {""};
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_SYSTEM_STMT:
-      d.verb = "ALTER";
-      d.object = "SYSTEM";
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Foreign data and replication.
-bool Converter::foreign_ddl(const Node* n, Ddl& d) {
-  switch (n->node_case) {
-    case PG_QUERY__NODE__NODE_CREATE_FDW_STMT:
-      name_ddl(d, "CREATE", "FOREIGN DATA WRAPPER", text_of(n->create_fdw_stmt->fdwname));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_FDW_STMT:
-      name_ddl(d, "ALTER", "FOREIGN DATA WRAPPER", text_of(n->alter_fdw_stmt->fdwname));
-      return true;
-    case PG_QUERY__NODE__NODE_CREATE_FOREIGN_SERVER_STMT:
-      name_ddl(d, "CREATE", "SERVER", text_of(n->create_foreign_server_stmt->servername));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_FOREIGN_SERVER_STMT:
-      name_ddl(d, "ALTER", "SERVER", text_of(n->alter_foreign_server_stmt->servername));
-      return true;
-    case PG_QUERY__NODE__NODE_CREATE_USER_MAPPING_STMT:
-      name_ddl(d, "CREATE", "USER MAPPING", text_of(n->create_user_mapping_stmt->servername));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_USER_MAPPING_STMT:
-      name_ddl(d, "ALTER", "USER MAPPING", text_of(n->alter_user_mapping_stmt->servername));
-      return true;
-    case PG_QUERY__NODE__NODE_DROP_USER_MAPPING_STMT:
-      name_ddl(d, "DROP", "USER MAPPING", text_of(n->drop_user_mapping_stmt->servername));
-      return true;
-    case PG_QUERY__NODE__NODE_IMPORT_FOREIGN_SCHEMA_STMT:
-      name_ddl(d, "IMPORT", "FOREIGN SCHEMA",
-               text_of(n->import_foreign_schema_stmt->remote_schema));
-      return true;
-    case PG_QUERY__NODE__NODE_CREATE_PUBLICATION_STMT:
-      name_ddl(d, "CREATE", "PUBLICATION", text_of(n->create_publication_stmt->pubname));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_PUBLICATION_STMT:
-      name_ddl(d, "ALTER", "PUBLICATION", text_of(n->alter_publication_stmt->pubname));
-      return true;
-    case PG_QUERY__NODE__NODE_CREATE_SUBSCRIPTION_STMT:
-      name_ddl(d, "CREATE", "SUBSCRIPTION", text_of(n->create_subscription_stmt->subname));
-      return true;
-    case PG_QUERY__NODE__NODE_ALTER_SUBSCRIPTION_STMT:
-      name_ddl(d, "ALTER", "SUBSCRIPTION", text_of(n->alter_subscription_stmt->subname));
-      return true;
-    case PG_QUERY__NODE__NODE_DROP_SUBSCRIPTION_STMT:
-      name_ddl(d, "DROP", "SUBSCRIPTION", text_of(n->drop_subscription_stmt->subname));
       return true;
     default:
       return false;
