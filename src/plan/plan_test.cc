@@ -354,6 +354,7 @@ TEST(Plan, aggregates_are_combined_only_where_it_is_exact) {
       {"an expression of aggregates", "SELECT sum(x) / count(*) FROM orders", "route: gather"},
       {"count(DISTINCT key)", "SELECT count(DISTINCT tenant_id) FROM orders", "route: 4 shards"},
       {"count(DISTINCT x)", "SELECT count(DISTINCT x) FROM orders", "route: gather"},
+      {"a sum over USING of two widths", "SELECT sum(tenant_id) FROM lines RIGHT JOIN orders USING (tenant_id)", "route: 4 shards"},
       {"two DISTINCTs", "SELECT count(DISTINCT tenant_id), count(DISTINCT x) FROM orders", "route: gather"},
       {"string_agg", "SELECT string_agg(note, ',' ORDER BY id) FROM orders", "route: gather"},
       {"HAVING", "SELECT x, count(*) FROM orders GROUP BY x HAVING count(*) > 1", "route: gather"},

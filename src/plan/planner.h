@@ -72,6 +72,8 @@ class Planner {
 
   // pull.cc
   Plan pull(const sql::Select& s, const route::Analysis& a, std::string reason);
+  // pull_rows.cc: the outermost block's rows, or partial aggregates, instead of whole relations
+  std::optional<Plan> pull_rows(const sql::Select& s, const route::Analysis& a, std::string reason);
 
   // write.cc
   Plan update(const sql::Update& s);

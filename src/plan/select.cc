@@ -76,7 +76,11 @@ Plan Planner::several_shards(const sql::Select& s, const route::Analysis& a, con
     }
   }
   if (a.row_locks) return refused(Refusal::kRowLocks, "the rows would have to be gathered first");
-  return pull(s, a, p.gathered() ? p.rule : "its rows have to be finished on one server");
+  std::string reason = p.gathered() ? p.rule : "its rows have to be finished on one server";
+  if (!in_.session.in_transaction) {
+    if (auto plan = pull_rows(s, a, reason)) return std::move(*plan);
+  }
+  return pull(s, a, std::move(reason));
 }
 
 }  // namespace shoal::plan

@@ -81,7 +81,7 @@ struct FromNode {
   int relation = -1;  // leaf: what stands there; join: the relation of its columns
   bool join = false;
   sql::Join::Kind kind = sql::Join::Kind::kInner;  // after outer joins were reduced
-  bool was_full = false;                           // as written: merged columns are COALESCEs
+  bool was_full = false;  // some column of USING is one of its own: COALESCE, or of a common type
   std::unique_ptr<FromNode> left, right;
   const sql::Expr* on = nullptr;
   std::vector<std::pair<ColumnId, ColumnId>> equal;  // USING and NATURAL

@@ -1,24 +1,10 @@
 #include "route/bind.h"
 
 #include "route/binder.h"
+#include "route/functions.h"
 #include "sql/deparse.h"
 
 namespace shoal::route {
-namespace {
-
-bool is_integer(Oid t) { return t.value == 20 || t.value == 21 || t.value == 23; }
-bool is_text(Oid t) { return t.value == 25 || t.value == 1043; }
-
-// The type of a set operation's column, as far as it is certain (manual section 10.5).
-Oid unified(Oid a, Oid b) {
-  if (a == b) return a;
-  if (is_integer(a) && is_integer(b)) return Oid{a.value == 20 || b.value == 20 ? 20u : 23u};
-  if (is_text(a) && is_text(b)) return Oid{25};
-  return Oid{};
-}
-
-}  // namespace
-
 bool Block::aggregated() const {
   return std::any_of(aggregates.begin(), aggregates.end(), [](auto& a) { return !a.window; });
 }
@@ -123,7 +109,7 @@ void Binder::set_operation(const sql::Select& s, Block& b, Scope& with) {
   for (std::size_t i = 0; i < left.size(); ++i) {
     Output out;
     out.name = left[i].name;
-    out.type = i < right.size() ? unified(left[i].type, right[i].type) : Oid{};
+    out.type = i < right.size() ? common_type(left[i].type, right[i].type) : Oid{};
     b.outputs.push_back(std::move(out));
   }
   if (left.size() != right.size()) fail("42601", "each query of a set operation must have the same number of columns");
@@ -147,7 +133,7 @@ void Binder::values(const sql::Select& s, Block& b, Scope& with) {
       if (&row == &s.values.front()) {
         b.outputs.push_back({"column" + std::to_string(i + 1), nullptr, std::nullopt, type});
       } else if (i < b.outputs.size()) {
-        b.outputs[i].type = unified(b.outputs[i].type, type);
+        b.outputs[i].type = common_type(b.outputs[i].type, type);
       }
     }
   }

@@ -358,9 +358,13 @@ void Binder::using_columns(const sql::Join& j, FromNode& node,
     column.used = false;
     column.same_as.reset();
     column.merged.reset();
-    if (j.kind == sql::Join::Kind::kFull) {
+    // A full join merges by COALESCE; other joins take one side's value, but the merged column has
+    // the common type of both, so that it is a column of its own when they differ.
+    const Oid l_type = a_.column(left).type, r_type = a_.column(right).type;
+    if (j.kind == sql::Join::Kind::kFull || l_type != r_type) {
       column.merged = std::pair(left, right);
-      if (a_.column(left).type != a_.column(right).type) column.type = Oid{};
+      column.type = common_type(l_type, r_type);
+      node.was_full = true;
     } else {
       column.same_as = j.kind == sql::Join::Kind::kRight ? right : left;
     }

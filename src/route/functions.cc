@@ -105,6 +105,15 @@ bool is_integer_type(Oid type) {
   return type.value == kInt2 || type.value == kInt4 || type.value == kInt8;
 }
 
+Oid common_type(Oid a, Oid b) {
+  if (a == b) return a;
+  const auto text = [](Oid t) { return t.value == kText || t.value == kVarchar; };
+  if (is_integer_type(a) && is_integer_type(b)) {
+    return Oid{a.value == kInt8 || b.value == kInt8 ? kInt8 : kInt4};
+  }
+  return text(a) && text(b) ? Oid{kText} : Oid{};
+}
+
 bool is_system_column(std::string_view name) { return contains(kSystemColumns, name); }
 
 }  // namespace shoal::route

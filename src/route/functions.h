@@ -25,6 +25,9 @@ bool equal_is_identical(Oid type);
 
 bool is_integer_type(Oid type);
 
+// The type of a UNION's or USING's column where it is certain (manual section 10.5), otherwise 0.
+Oid common_type(Oid a, Oid b);
+
 bool is_system_column(std::string_view name);
 
 }  // namespace shoal::route

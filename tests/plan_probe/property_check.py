@@ -243,7 +243,7 @@ class Writer:
             left, right = self.block(depth - 1, [], ctes, n), self.block(depth - 1, [], ctes, n)
             op = self.pick("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL", "UNION ALL")
             columns = ", ".join(f"c{i + 1}" for i in range(n))
-            return f"SELECT {columns} FROM ({left} {op} {right}) {self.alias()}", n
+            return f"SELECT {columns} FROM (({left}) {op} ({right})) {self.alias()}", n
         n = self.rng.randrange(1, 4)
         return self.block(depth, outer, ctes, n, simple), n
 
@@ -311,7 +311,36 @@ class Writer:
             f"count(DISTINCT {pick()})", f"sum({pick()}) FILTER (WHERE {pick()} = 2)", f"max({pick()}) - min({pick()})",
         ) + "::int"
 
+    def analytic(self) -> str:
+        """Aggregates as people write them, at the top: averages, ratios, HAVING, ORDER BY."""
+        text, columns = self.tree(self.pick(0, 0, 1), [], [])
+        pick = lambda: columns[0] if self.chance(0.4) else self.rng.choice(columns)  # noqa: E731
+        where = f" WHERE {' AND '.join(self.condition(columns) for _ in range(self.rng.randrange(1, 3)))}" if self.chance(0.5) else ""
+        if self.chance(0.2):
+            where += (" AND " if where else " WHERE ") + self.subquery_condition(columns, 1, [])
+        call = lambda: self.pick(  # noqa: E731
+            f"avg({pick()})", f"sum({pick()})", f"count({pick()})", "count(*)", f"min({pick()})", f"max({pick()})",
+            f"sum({pick()}) / count(*)", f"avg({pick()}) FILTER (WHERE {pick()} > 1)", f"sum({pick()} * 2)",
+            f"count(DISTINCT {pick()})", f"bool_or({pick()} > 2)", f"coalesce(sum({pick()}), 0) + 1", f"sum(count(*)) OVER ()",
+            f"stddev({pick()})")
+        keys = [self.pick(pick(), pick(), f"{pick()} % 2") for _ in range(self.rng.randrange(0, 3))]
+        items = keys + [call() for _ in range(self.rng.randrange(1, 4))]
+        sql = f"SELECT {', '.join(items)} FROM {text}{where}"
+        if keys:
+            sql += f" GROUP BY {', '.join(self.pick(k, str(i + 1)) for i, k in enumerate(keys))}"
+        if self.chance(0.3):
+            sql += f" HAVING {self.pick('count(*)', f'sum({pick()})', f'max({pick()})')} > 1"
+        if self.chance(0.4):
+            order = list(range(1, len(items) + 1))
+            self.rng.shuffle(order)
+            sql += " ORDER BY " + ", ".join(f"{i}{self.pick('', ' DESC')}" for i in order)
+            if self.chance(0.4):
+                sql += f" LIMIT {self.rng.randrange(1, 5)}"
+        return sql
+
     def statement(self) -> str:
+        if self.chance(0.25):
+            return self.analytic()
         ctes = []
         text = []
         if self.chance(0.25):
