@@ -58,7 +58,7 @@ bool has_portable_binary(const catalog::Snapshot& snapshot, std::uint32_t oid) {
   switch (oid) {
     case 1033:  // aclitem, and its array
     case 1034:
-    case 194:  // pg_node_tree
+    case 194:   // pg_node_tree
     case 2249:  // record
     case 2287:
     case 3642:  // gtsvector
@@ -96,10 +96,13 @@ class Puller {
   io::Task<Result<std::string>> gather_and_finish();
   std::string tables_sql() const;
   std::string search_path() const;
+  // Portals live until the client's transaction ends, so no two pulls may use one name.
+  std::string portal(std::size_t step) const { return fmt::format("pull_{}_{}", number_, step); }
 
   Run run_;
   const plan::Pull& pull_;
   Workspace workspace_;
+  std::uint64_t number_ = run_.context().next_transaction++;
   std::vector<CopyForm> forms_;  // by step
   std::vector<Shard> shards_;
   Gathered gathered_;
@@ -121,8 +124,8 @@ std::string Puller::tables_sql() const {
   if (may_block) sql += "SET LOCAL lock_timeout = '3s';";
   for (const plan::PullStep& step : pull_.steps) {
     const std::string name = sql::quote_identifier(step.temp_table);
-    sql += fmt::format("CREATE TEMP TABLE {} ON COMMIT DROP AS {} WITH NO DATA;", name,
-                       step.like_sql);
+    sql +=
+        fmt::format("CREATE TEMP TABLE {} ON COMMIT DROP AS {} WITH NO DATA;", name, step.like_sql);
     if (step.index_columns.empty()) continue;
     std::string columns;
     for (const std::string& column : step.index_columns)
@@ -139,8 +142,8 @@ io::Task<Result<>> Puller::find_forms() {
   const std::string path = search_path();
   const std::vector<std::uint32_t> no_types;
   for (const plan::PullStep& step : pull_.steps) {
-    Result<DescriptionPtr> like = co_await describe_cached(
-        run_.context(), workspace_.connection(), step.like_sql, no_types, path);
+    Result<DescriptionPtr> like = co_await describe_cached(run_.context(), workspace_.connection(),
+                                                           step.like_sql, no_types, path);
     if (!like) co_return like.error();
     bool binary = true;
     for (std::uint32_t type : (*like)->column_types)
@@ -168,12 +171,12 @@ void Puller::send_steps_of(Shard& shard) {
         forms_[step] == CopyForm::kBinary ? wire::Format::kBinary : wire::Format::kText;
     wire::append_parse(c.out(), "", statement.sql, statement.types);
     c.pending().sent('P', tagged);
-    wire::append_bind(c.out(), fmt::format("pull_{}", step), "", statement.formats,
+    wire::append_bind(c.out(), portal(step), "", statement.formats,
                       statement.values, std::span(&format, 1));
     c.pending().sent('B', tagged);
   }
   for (std::size_t step : shard.steps) {
-    wire::append_execute(c.out(), fmt::format("pull_{}", step));
+    wire::append_execute(c.out(), portal(step));
     c.pending().sent('E', {.swallow = false, .tag = static_cast<std::uint32_t>(step + 1)});
   }
   append_sync(c);
@@ -187,8 +190,8 @@ void Puller::send_steps_of(Shard& shard) {
 io::Task<Result<>> Puller::send_steps() {
   for (std::size_t i = 0; i < pull_.steps.size(); ++i) {
     for (ShardId id : pull_.steps[i].shards) {
-      auto at = std::find_if(shards_.begin(), shards_.end(),
-                             [id](const Shard& s) { return s.id == id; });
+      auto at =
+          std::find_if(shards_.begin(), shards_.end(), [id](const Shard& s) { return s.id == id; });
       if (at == shards_.end()) at = shards_.insert(at, Shard{.id = id});
       at->steps.push_back(i);
     }

@@ -192,7 +192,10 @@ io::Task<Result<>> Session::send_deferred(backend::Connection& c) {
       if (!name.empty()) {
         std::string answer;
         wire::append_parse_complete(answer);
-        locals_.emplace_back(d.tag, std::move(answer));
+        // In its place: answers of messages that came behind it may wait here already.
+        auto place = std::upper_bound(locals_.begin(), locals_.end(), d.tag,
+                                      [](std::uint32_t tag, const auto& l) { return tag < l.first; });
+        locals_.emplace(place, d.tag, std::move(answer));
         continue;
       }
       name = c.next_statement_name();

@@ -229,11 +229,15 @@ void Session::on_complete(std::uint32_t tag, backend::Connection& c) {
                                   it->local ? "true" : "false");
     if (it->local) {
       txn_.replay(sql);
+      sets_.push_back(sql);
     } else {
       if (txn_.idle() && !before_sets_) before_sets_ = Savepoint{"", settings_, facts_};
       settings_[it->name] = sql;
       c.settings[it->name] = sql;
-      if (!txn_.idle()) txn_.replay(sql);
+      if (!txn_.idle()) {
+        txn_.replay(sql);
+        sets_.push_back(sql);
+      }
       apply_setting_to_facts(it->name, {it->value});
     }
     it = pending_sets_.erase(it);

@@ -273,6 +273,12 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
     if (cursor != cursors_.end()) cursors_.erase(cursor);
     return forward(shard, false);
   }
+  if (std::get_if<sql::LockTable>(&statement.node) && txn_.idle()) {
+    auto plan = std::make_shared<plan::Plan>();
+    plan->node = make_error("25P01", "LOCK TABLE can only be used in transaction blocks");
+    plan->depends_on_params = true;
+    return plan;
+  }
   if (const auto* show = std::get_if<sql::ShowVariable>(&statement.node); show)
     return forward(home_or_enlisted(), false);
   if (const auto* listen = std::get_if<sql::Listen>(&statement.node); listen)
@@ -387,7 +393,9 @@ io::Task<Result<std::string>> Session::run_plan_to(const plan::Plan& plan, exec:
       if (bound.types[i] == 0) bound.types[i] = description->param_types[i];
   }
   if (plan.writes && txn_.idle()) begin_implicit();
-  exec::RunRequest request{plan, bound, description, *snapshot(), {}};
+  std::string sets;
+  for (const std::string& set : sets_) sets += (sets.empty() ? "" : ";") + set;
+  exec::RunRequest request{plan, bound, description, *snapshot(), std::move(sets)};
   Result<std::string> tag = co_await exec::run_plan(txn_, request, output);
   if (!tag) txn_.fail();
   co_return std::move(tag);

@@ -90,6 +90,7 @@ class Session {
     std::string name;
     backend::Settings settings;
     route::SessionFacts facts;
+    std::size_t sets = 0;  // how many of sets_ came before
   };
   struct PendingSet {
     std::uint32_t tag;
@@ -231,6 +232,7 @@ class Session {
   std::unordered_map<std::string, Portal> portals_;
   std::map<std::string, Cursor> cursors_;
   std::vector<Savepoint> savepoints_;
+  std::vector<std::string> sets_;  // SET statements of the open transaction, for a pull's workspace
   std::set<std::string> temp_tables_;
   sql::Normalized normalized_;
   std::uint64_t unique_ = 0;

@@ -25,6 +25,7 @@ void Session::on_transaction_end(bool committed) {
   }
   std::erase_if(cursors_, [](const auto& c) { return !c.second.hold; });
   savepoints_.clear();
+  sets_.clear();
   portals_.clear();
   ddl_in_transaction_ = false;
   derived_.reset();
@@ -176,11 +177,12 @@ io::Task<Result<>> Session::run_savepoint(const sql::Transaction& t) {
   SHOAL_CO_TRY(co_await txn_.run_everywhere(text));
   txn_.replay(text);
   if (t.kind == Kind::kSavepoint) {
-    savepoints_.push_back({t.name, settings_, facts_});
+    savepoints_.push_back({t.name, settings_, facts_, sets_.size()});
   } else {
     auto keep = static_cast<std::size_t>(savepoints_.rend() - found);
     if (t.kind == Kind::kRollbackTo) {
       settings_ = found->settings;
+      sets_.resize(found->sets);
       facts_ = found->facts;
       facts_changed();
       savepoints_.resize(keep);

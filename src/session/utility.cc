@@ -141,6 +141,7 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
       if (!other) co_return other.error();
     }
     txn_.replay(run);
+    sets_.push_back(run);
   }
   if (!set.local) {
     auto record = [&](const std::string& n, std::optional<std::string> statement) {
