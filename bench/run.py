@@ -173,7 +173,7 @@ def shoal(shards: int):
     with Cluster(shards) as cluster:
         status = json.loads(cluster.status_json())
         processes = status["processes"] if isinstance(status, dict) else status
-        pid = next(p["pid"] for p in processes if p["name"] == "router")
+        pid = next(int(p["pid"]) for p in processes if p["name"] == "router")
         yield Way(f"shoal-{shards}", same_for_all(cluster.port), same_for_all(pid))
 
 

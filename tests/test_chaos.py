@@ -20,7 +20,7 @@ from support.postgres import Server
 def pids(cluster: Cluster) -> dict[str, int]:
     status = json.loads(cluster.status_json())
     processes = status["processes"] if isinstance(status, dict) else status
-    return {p["name"]: p["pid"] for p in processes}
+    return {p["name"]: int(p["pid"]) for p in processes}
 
 
 def shard_urls(cluster: Cluster) -> list[str]:
