@@ -21,6 +21,8 @@ std::string deparse(const Update& s);
 std::string deparse(const Delete& s);
 std::string deparse(const Merge& s);
 
+// The check parses with four times the default depth (parentheses add levels), so a tree near the
+// default limit needs the stack that parse.h states for 6000 levels.
 // Errors: XX000 when the text does not parse back to the same tree; SH0002 when the tree is Opaque.
 Result<std::string> deparse_checked(const Select& s);
 Result<std::string> deparse_checked(const Insert& s);
