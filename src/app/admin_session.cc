@@ -49,8 +49,8 @@ void add_unit(Router::Unit& unit, const std::string& database, surface::AdminFac
     pool->servers_active += static_cast<std::int64_t>(n.active);
     pool->servers_idle += static_cast<std::int64_t>(n.idle);
     pool->servers_login += static_cast<std::int64_t>(n.login);
-    pool->longest_wait_us = std::max<std::int64_t>(pool->longest_wait_us,
-                                                   n.longest_wait.count() * 1000);
+    pool->longest_wait_us =
+        std::max<std::int64_t>(pool->longest_wait_us, n.longest_wait.count() * 1000);
   }
   for (const auto& [pid, client] : unit.clients) {
     const session::SessionView& view = client.session->view();
@@ -79,14 +79,12 @@ void add_unit(Router::Unit& unit, const std::string& database, surface::AdminFac
     facts.servers.push_back(std::move(c));
   }
   surface::StatCounters own = counters_of(unit.context.counters);
-  surface::StatCounters& sum = facts.stats.front().now;
-  sum.transactions += own.transactions;
-  sum.queries += own.queries;
-  sum.bytes_in += own.bytes_in;
-  sum.bytes_out += own.bytes_out;
-  sum.transaction_us += own.transaction_us;
-  sum.query_us += own.query_us;
-  sum.wait_us += own.wait_us;
+  facts.stats.front().now += own;
+  const exec::Counters& routed = unit.context.counters;
+  facts.routes.one_shard += static_cast<std::int64_t>(routed.one_shard);
+  facts.routes.several_shards += static_cast<std::int64_t>(routed.many_shards);
+  facts.routes.pulled += static_cast<std::int64_t>(routed.gathered);
+  facts.routes.refused += static_cast<std::int64_t>(routed.refused);
 }
 
 // Visits the cores one after the other and comes back.
@@ -103,14 +101,18 @@ io::Task<> collect(Router& router, surface::AdminFacts& facts) {
   }
 }
 
-io::Task<surface::AdminFacts> facts_of(Router& router, Router::Unit& unit) {
+}  // namespace
+
+io::Task<surface::AdminFacts> admin_facts(Router& router, Router::Unit& unit) {
   surface::AdminFacts facts;
   facts.version = fmt::format("Shoal {}", SHOAL_VERSION);
-  const catalog::Snapshot& snapshot = *unit.context.snapshot;
+  if (router.stopping()) facts.state = "shutting_down";
+  const catalog::SnapshotPtr pinned = unit.context.snapshot;
+  const catalog::Snapshot& snapshot = *pinned;
+  facts.epoch = snapshot.epoch.value;
   surface::StatFacts stat;
-  stat.database = router.settings().listen_database.empty()
-                      ? snapshot.shard(snapshot.home)->dbname
-                      : router.settings().listen_database;
+  stat.database = router.settings().listen_database.empty() ? snapshot.shard(snapshot.home)->dbname
+                                                            : router.settings().listen_database;
   facts.stats.push_back(stat);
   for (const catalog::Shard& shard : snapshot.shards) {
     surface::DatabaseFacts d;
@@ -132,6 +134,8 @@ io::Task<surface::AdminFacts> facts_of(Router& router, Router::Unit& unit) {
                                           [&](const auto& s) { return s.database == d.name; });
   co_return facts;
 }
+
+namespace {
 
 void append_table(std::string& out, const surface::AdminTable& table) {
   std::vector<wire::Column> columns;
@@ -155,15 +159,18 @@ io::Task<Result<>> run_command(Router& router, Router::Unit& unit, const AdminCo
   if (command.kind == Kind::kShowHelp) {
     wire::append_notice(out, "NOTICE", "00000", "Console usage", surface::admin_help());
   } else if (surface::shows_rows(command.kind)) {
-    surface::AdminFacts facts = co_await facts_of(router, unit);
+    surface::AdminFacts facts = co_await admin_facts(router, unit);
     append_table(out, surface::admin_rows(command, facts));
   } else if (command.kind == Kind::kReconnect) {
     router.drop_connections();
   } else if (command.kind == Kind::kShutdown) {
     ::kill(::getpid(), SIGTERM);
+  } else if (command.kind == Kind::kReload) {
+    if (router.settings().config_file.empty())
+      co_return make_error("55000", "this router was started without a configuration file");
+    ::kill(::getpid(), SIGHUP);
   } else {
-    co_return refuse(Refusal::kAdmin, "PAUSE, RESUME and RELOAD are not built yet",
-                     "restart the router to change its configuration");
+    co_return refuse(Refusal::kAdmin, "PAUSE and RESUME are not built yet");
   }
   wire::append_command_complete(out, surface::admin_tag(command.kind));
   co_return Result<>();
@@ -182,11 +189,10 @@ io::Task<> run_admin_session(Router& router, Router::Unit& unit, session::Client
     co_return;
   }
   wire::append_auth_ok(channel.out());
-  for (auto [name, value] : {std::pair("server_version", "15.0 (Shoal)"),
-                             std::pair("client_encoding", "UTF8"), std::pair("DateStyle", "ISO"),
-                             std::pair("TimeZone", "GMT"),
-                             std::pair("standard_conforming_strings", "on"),
-                             std::pair("server_encoding", "UTF8")})
+  for (auto [name, value] :
+       {std::pair("server_version", "15.0 (Shoal)"), std::pair("client_encoding", "UTF8"),
+        std::pair("DateStyle", "ISO"), std::pair("TimeZone", "GMT"),
+        std::pair("standard_conforming_strings", "on"), std::pair("server_encoding", "UTF8")})
     wire::append_parameter_status(channel.out(), name, value);
   wire::append_backend_key_data(channel.out(), identity.pid, identity.secret);
   wire::append_ready(channel.out(), 'I');
@@ -202,8 +208,8 @@ io::Task<> run_admin_session(Router& router, Router::Unit& unit, session::Client
     if (skipping) continue;
     if (frame->type != 'Q') {
       skipping = true;
-      wire::append_error(channel.out(),
-                         refuse(Refusal::kProtocol, "the admin console speaks the simple protocol"));
+      wire::append_error(channel.out(), refuse(Refusal::kProtocol,
+                                               "the admin console speaks the simple protocol"));
       continue;
     }
     Result<wire::Query> query = wire::decode_query(frame->body);
@@ -213,7 +219,8 @@ io::Task<> run_admin_session(Router& router, Router::Unit& unit, session::Client
     if (!command)
       done = command.error();
     else
-      done = surface::check_admin_access(*command, user, settings.admin_users, settings.stats_users);
+      done =
+          surface::check_admin_access(*command, user, settings.admin_users, settings.stats_users);
     if (done) done = co_await run_command(router, unit, *command, channel.out());
     if (!done) wire::append_error(channel.out(), done.error());
     wire::append_ready(channel.out(), 'I');

@@ -3,8 +3,12 @@
 #pragma once
 #include "app/router.h"
 #include "session/login.h"
+#include "surface/admin.h"
 
 namespace shoal::app {
+
+// What all cores know; asked from `unit`'s core.
+io::Task<surface::AdminFacts> admin_facts(Router& router, Router::Unit& unit);
 
 io::Task<> run_admin_session(Router& router, Router::Unit& unit, session::ClientChannel channel,
                              session::ClientIdentity identity);

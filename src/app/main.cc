@@ -19,31 +19,8 @@ struct ServeOptions {
   bool check = false;
 };
 
-Result<Settings> settings_of(const ServeOptions& options) {
-  Settings settings;
-  if (!options.config.empty()) {
-    auto read = read_settings(options.config);
-    if (!read) return std::move(read).error();
-    settings = *std::move(read);
-  }
-  for (const std::string& assignment : options.set) {
-    const std::size_t equals = assignment.find('=');
-    if (equals == std::string::npos) {
-      return make_error("F0000", fmt::format("--set {}: key=value is needed", assignment));
-    }
-    SHOAL_TRY(set_setting(settings, std::string_view(assignment).substr(0, equals),
-                          std::string_view(assignment).substr(equals + 1)));
-  }
-  if (settings.catalog.empty()) {
-    return make_error(
-        "F0000", "setting catalog.dsn is missing", {},
-        "name home's database in the configuration file or with --set catalog.dsn=...");
-  }
-  return settings;
-}
-
 int run_serve(const ServeOptions& options) {
-  const auto settings = settings_of(options);
+  const auto settings = load_settings(options.config, options.set);
   if (!settings) return surface::print_error(settings.error());
   if (!options.check) return serve(*settings);
   for (const SettingLine& line : show_settings(*settings)) {

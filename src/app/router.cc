@@ -6,15 +6,22 @@
 
 #include "app/admin_session.h"
 #include "app/unit.h"
+#include "surface/http_server.h"
 
 namespace shoal::app {
 namespace {
 
-constexpr int kCoreBits = 8;  // of a cancel pid: the low bits name the core
+constexpr std::size_t kMostHttpClients = 64;  // more are closed at once
+constexpr int kCoreBits = 8;                  // of a cancel pid: the low bits name the core
 
 std::size_t core_count(const Settings& settings) {
   if (settings.threads > 0) return static_cast<std::size_t>(settings.threads);
   return std::max(1u, std::thread::hardware_concurrency());
+}
+
+route::Fanout fanout_of(const Settings& settings) {
+  if (settings.fanout == "deny") return route::Fanout::kDeny;
+  return settings.fanout == "warn" ? route::Fanout::kWarn : route::Fanout::kAllow;
 }
 
 }  // namespace
@@ -71,74 +78,110 @@ void Router::Unit::check_drained() {
 
 Router::Router(Settings settings, std::string id, catalog::SnapshotPtr snapshot,
                backend::Login service, CommandsFactory commands, obs::Logger logger)
-    : settings_(std::move(settings)),
-      id_(std::move(id)),
+    : id_(std::move(id)),
       snapshot_(std::move(snapshot)),
       service_(std::move(service)),
       commands_(std::move(commands)),
-      logger_(std::move(logger)) {}
+      logger_(std::move(logger)) {
+  all_settings_.push_back(std::make_unique<Settings>(std::move(settings)));
+  current_ = all_settings_.back().get();
+}
 
-Router::~Router() { threads_.clear(); }
+Router::~Router() {
+  threads_.clear();
+}
 
-std::uint16_t Router::port() const { return listener_ ? listener_->port() : 0; }
+std::uint16_t Router::port() const {
+  return listener_ ? listener_->port() : 0;
+}
+
+std::vector<std::string> Router::reload(const Settings& fresh) {
+  auto next = std::make_unique<Settings>(settings());
+  std::vector<std::string> need_restart = reload_settings(*next, fresh);
+  for (auto& unit : units_) {
+    unit->core.post([u = unit.get(), limits = next->limits] { u->context.limits = limits; });
+  }
+  current_ = next.get();
+  all_settings_.push_back(std::move(next));
+  return need_restart;
+}
 
 Result<> Router::start() {
+  const Settings& settings = this->settings();
   using Auth = session::LoginPolicy::Auth;
   using Tls = session::LoginPolicy::Tls;
   const catalog::Shard* home = snapshot_->shard(snapshot_->home);
-  policy_.database = settings_.listen_database.empty() ? home->dbname : settings_.listen_database;
-  policy_.auth = settings_.auth_method == "trust"      ? Auth::kTrust
-                 : settings_.auth_method == "password" ? Auth::kPassword
-                                                       : Auth::kScram;
-  policy_.tls_mode = settings_.client_tls == "disable"   ? Tls::kDisable
-                     : settings_.client_tls == "require" ? Tls::kRequire
-                                                         : Tls::kAllow;
-  if (!settings_.client_tls_certificate.empty()) {
-    auto tls = io::make_tls_server({settings_.client_tls_certificate, settings_.client_tls_key, ""});
+  policy_.database = settings.listen_database.empty() ? home->dbname : settings.listen_database;
+  policy_.auth = settings.auth_method == "trust"      ? Auth::kTrust
+                 : settings.auth_method == "password" ? Auth::kPassword
+                                                      : Auth::kScram;
+  policy_.tls_mode = settings.client_tls == "disable"   ? Tls::kDisable
+                     : settings.client_tls == "require" ? Tls::kRequire
+                                                        : Tls::kAllow;
+  if (!settings.client_tls_certificate.empty()) {
+    auto tls = io::make_tls_server({settings.client_tls_certificate, settings.client_tls_key, ""});
     if (!tls) return tls.error();
     policy_.tls = *tls;
   } else if (policy_.tls_mode == Tls::kRequire) {
     return make_error("F0000", "client_tls = require needs a certificate");
   }
-  if (settings_.server_tls != "disable" &&
-      (settings_.server_tls != "allow" || !settings_.server_tls_ca.empty())) {
-    bool verify = settings_.server_tls.starts_with("verify");
-    auto tls = io::make_tls_client(
-        {"", "", settings_.server_tls_ca, settings_.server_tls == "verify-full"});
+  if (settings.server_tls != "disable" &&
+      (settings.server_tls != "allow" || !settings.server_tls_ca.empty())) {
+    bool verify = settings.server_tls.starts_with("verify");
+    auto tls =
+        io::make_tls_client({"", "", settings.server_tls_ca, settings.server_tls == "verify-full"});
     if (!tls) return tls.error();
     server_tls_ = *tls;
     (void)verify;
   }
-  std::size_t cores = core_count(settings_);
-  std::size_t share = std::max<std::size_t>(1, settings_.limits.server_connections / cores);
+  std::size_t cores = core_count(settings);
+  std::size_t share = std::max<std::size_t>(1, settings.limits.server_connections / cores);
   for (std::size_t i = 0; i < cores; ++i) {
     auto& unit = units_.emplace_back(
-        std::make_unique<Unit>(*this, static_cast<int>(i), share, settings_.limits));
+        std::make_unique<Unit>(*this, static_cast<int>(i), share, settings.limits));
     unit->context.router = id_;
     unit->context.decision_sql = decision_sql_;
     unit->context.server_tls = server_tls_;
     unit->context.server_tls_required =
-        settings_.server_tls == "require" || settings_.server_tls.starts_with("verify");
+        settings.server_tls == "require" || settings.server_tls.starts_with("verify");
     unit->context.on_drained = [u = unit.get()] { u->check_drained(); };
     install(*unit, snapshot_);
   }
   Unit& first = *units_.front();
   Result<std::unique_ptr<io::Listener>> listener =
-      io::listen(first.core, settings_.listen_host, static_cast<std::uint16_t>(settings_.listen_port),
+      io::listen(first.core, settings.listen_host, static_cast<std::uint16_t>(settings.listen_port),
                  [this](int socket) { accept(socket); });
   if (!listener) return listener.error();
   listener_ = std::move(*listener);
-  if (!settings_.listen_unix_dir.empty()) {
-    std::string path = fmt::format("{}/.s.PGSQL.{}", settings_.listen_unix_dir, settings_.listen_port);
+  if (!settings.listen_unix_dir.empty()) {
+    std::string path =
+        fmt::format("{}/.s.PGSQL.{}", settings.listen_unix_dir, settings.listen_port);
     Result<std::unique_ptr<io::Listener>> unix_listener =
         io::listen_unix(first.core, path, [this](int socket) { accept(socket); });
     if (!unix_listener) return unix_listener.error();
     unix_listener_ = std::move(*unix_listener);
   }
+  if (settings.http_port != 0) {
+    auto http =
+        io::listen(first.core, settings.http_host, static_cast<std::uint16_t>(settings.http_port),
+                   [this, &first](int socket) {
+                     if (http_clients_ < kMostHttpClients) {
+                       first.core.spawn(serve_http_client(&first, socket));
+                     } else {
+                       io::adopt(socket)->close();
+                     }
+                   });
+    if (!http) {
+      Error e = http.error();
+      e.hint = "set http.port to another port, or to 0";
+      return e;
+    }
+    http_listener_ = std::move(*http);
+  }
   for (auto& unit : units_)
     threads_.push_back(std::make_unique<io::Thread>([u = unit.get()] { u->core.run(); }));
   logger_.event(obs::Level::kInfo, "router.started",
-                {{"listen", fmt::format("{}:{}", settings_.listen_host, port())},
+                {{"listen", fmt::format("{}:{}", settings.listen_host, port())},
                  {"cores", cores},
                  {"epoch", snapshot_->epoch.value}});
   return {};
@@ -159,7 +202,7 @@ void Router::accept(int socket) {
 
 io::Task<> Router::serve_client(Unit* unit, int socket) {
   io::StreamPtr stream = io::adopt(socket);
-  if (stopping_ || clients_ >= settings_.limits.clients) {
+  if (stopping_ || clients_ >= settings().limits.clients) {
     std::string out;
     Error e = stopping_ ? make_error("57P03", "the router is shutting down")
                         : refuse(Refusal::kTooManyClients);
@@ -178,7 +221,8 @@ io::Task<> Router::serve_client(Unit* unit, int socket) {
     std::int32_t pid = client->identity.pid;
     std::string secret = client->identity.secret;
     std::unique_ptr<session::Commands> commands = commands_ ? commands_() : nullptr;
-    session::SessionServices services{unit->context, commands.get(), unit->plans, unit->statements};
+    session::SessionServices services{unit->context, commands.get(), unit->plans, unit->statements,
+                                      fanout_of(settings())};
     logger_.event(obs::Level::kDebug, "client.connected",
                   {{"client", pid}, {"user", client->identity.login.user}});
     auto s = std::make_unique<session::Session>(services, std::move(client->channel),
@@ -192,14 +236,22 @@ io::Task<> Router::serve_client(Unit* unit, int socket) {
   --clients_;
 }
 
+io::Task<> Router::serve_http_client(Unit* unit, int socket) {
+  ++http_clients_;
+  co_await surface::serve_http(io::adopt(socket),
+                               [this, unit] { return admin_facts(*this, *unit); });
+  --http_clients_;
+}
+
 void Router::stop() {
   stopping_ = true;
   Unit& first = *units_.front();
   first.core.post([this] {
     listener_->close();
     if (unix_listener_) unix_listener_->close();
+    if (http_listener_) http_listener_->close();
   });
-  auto until = std::chrono::steady_clock::now() + settings_.shutdown_timeout;
+  auto until = std::chrono::steady_clock::now() + settings().shutdown_timeout;
   while (clients_ > 0 && std::chrono::steady_clock::now() < until) {
     for (auto& unit : units_) {
       unit->core.post([u = unit.get()] {

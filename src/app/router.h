@@ -42,9 +42,13 @@ class Router {
   // This router was fenced: its server connections are gone.
   void drop_connections();
 
-  const Settings& settings() const { return settings_; }
+  // Those in force now; the reference stays valid, an older one too.
+  const Settings& settings() const { return *current_.load(); }
+  // Takes over what can change while running; returns the keys that need a restart. Main thread.
+  std::vector<std::string> reload(const Settings& fresh);
   const backend::Login& service_login() const { return service_; }
   std::size_t clients() const { return clients_; }
+  bool stopping() const { return stopping_; }
   std::uint16_t port() const;
 
   struct Unit;
@@ -55,9 +59,11 @@ class Router {
  private:
   void accept(int socket);
   io::Task<> serve_client(Unit* unit, int socket);
+  io::Task<> serve_http_client(Unit* unit, int socket);
   void install(Unit& unit, const catalog::SnapshotPtr& snapshot);
 
-  Settings settings_;
+  std::vector<std::unique_ptr<const Settings>> all_settings_;  // of every reload; few
+  std::atomic<const Settings*> current_{nullptr};
   std::string id_;
   catalog::SnapshotPtr snapshot_;
   backend::Login service_;
@@ -68,9 +74,10 @@ class Router {
   std::shared_ptr<io::TlsContext> server_tls_;
   std::vector<std::unique_ptr<Unit>> units_;
   std::vector<std::unique_ptr<io::Thread>> threads_;
-  std::unique_ptr<io::Listener> listener_, unix_listener_;
+  std::unique_ptr<io::Listener> listener_, unix_listener_, http_listener_;
   std::atomic<std::size_t> clients_{0};
   std::size_t next_core_ = 0;
+  std::size_t http_clients_ = 0;  // of the first core, which serves HTTP
   std::atomic<bool> stopping_{false};
 };
 

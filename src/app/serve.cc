@@ -49,6 +49,19 @@ std::string host_name() {
   return name;
 }
 
+// A file that can't be read changes nothing.
+void reload(Router& router, const Settings& settings, const obs::Logger& logger) {
+  const auto fresh = load_settings(settings.config_file, settings.overrides);
+  if (!fresh) {
+    logger.event(obs::Level::kError, "router.reload_failed", {{"error", fresh.error().message}});
+    return;
+  }
+  std::string restart;
+  for (const std::string& key : router.reload(*fresh))
+    restart += (restart.empty() ? "" : ",") + key;
+  logger.event(obs::Level::kInfo, "router.reloaded", {{"need_restart", restart}});
+}
+
 }  // namespace
 
 int serve(const Settings& settings) {
@@ -66,6 +79,8 @@ int serve(const Settings& settings) {
                             ? fmt::format("{}-{}", options.host, settings.listen_port)
                             : settings.router_name;
   options.version = SHOAL_VERSION;
+  options.poll = settings.catalog_poll;
+  options.recovery_period = settings.recovery_interval;
 
   std::unique_ptr<Router> router;
   control::Store* store_pointer = nullptr;
@@ -112,7 +127,8 @@ int serve(const Settings& settings) {
        [secret](std::string_view key) { return control::settle_sql(secret, key); }});
   Result<> started = router->start();
   if (!started) {
-    fmt::print(stderr, "shoal serve: {}\n", started.error().message);
+    fmt::print(stderr, "shoal serve: {}{}{}\n", started.error().message,
+               started.error().hint.empty() ? "" : "\nHINT: ", started.error().hint);
     return 1;
   }
   starting.unlock();
@@ -121,7 +137,7 @@ int serve(const Settings& settings) {
     int signal_number = 0;
     sigwait(&signals, &signal_number);
     if (signal_number != SIGHUP) break;
-    logger.event(obs::Level::kInfo, "router.reloaded", {});
+    reload(*router, settings, logger);
   }
   router->stop();
   store.stop();

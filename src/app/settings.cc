@@ -8,6 +8,8 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include "control/pq.h"
+
 namespace shoal::app {
 namespace {
 
@@ -51,16 +53,17 @@ constexpr std::int64_t kHour = 3'600'000;
   Row {                                                                                        \
     key, MEMBER(std::size_t, path), least, std::int64_t{1} << 40, "", true, Unit::kBytes, help \
   }
-#define TIME(key, path, least, help)                                                \
-  Row {                                                                             \
-    key, MEMBER(milliseconds, path), least, 24 * kHour, "", true, Unit::kNone, help \
+#define TIME(key, path, least, changeable, help)                                          \
+  Row {                                                                                   \
+    key, MEMBER(milliseconds, path), least, 24 * kHour, "", changeable, Unit::kNone, help \
   }
 
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
       TEXT("catalog.dsn", catalog, "", false,
            "connection string of the home shard's database, as the service role (required)"),
-      TIME("catalog.poll", catalog_poll, 100, "how often to look for a new epoch beside LISTEN"),
+      TIME("catalog.poll", catalog_poll, 10, false,
+           "how often to look for a new epoch beside LISTEN"),
       TEXT("router_name", router_name, "", false,
            "name of this router in the catalog; empty: host name and port"),
       TEXT("listen.host", listen_host, "", false, "address to listen on; * for all"),
@@ -72,7 +75,7 @@ const std::vector<Row>& table() {
       NUMBER("threads", int, threads, 0, 1024, false, "event loops; 0: one per CPU"),
       TEXT("http.host", http_host, "", false, "address of dashboard, metrics and health checks"),
       NUMBER("http.port", int, http_port, 0, 65535, false, "port of the same; 0: off"),
-      TEXT("auth.method", auth_method, "scram-sha-256 | trust", false,
+      TEXT("auth.method", auth_method, "scram-sha-256 | password | trust", false,
            "how clients prove who they are; trust is for development on loopback only"),
       LIST("auth.admin_users", admin_users, "roles that may use the whole admin console"),
       LIST("auth.stats_users", stats_users, "roles that may use its SHOW commands"),
@@ -85,19 +88,19 @@ const std::vector<Row>& table() {
       TEXT("server_tls.ca", server_tls_ca, "", false, "PEM file of the authorities to trust"),
       TEXT("fanout", fanout, "allow | warn | deny", true,
            "default of shoal.fanout: statements over several shards"),
-      TEXT("log.level", log_level, "debug | info | warning | error", true, "least level to log"),
+      TEXT("log.level", log_level, "debug | info | warning | error", false, "least level to log"),
       TEXT("log.file", log_file, "", false, "log file; empty: standard error"),
-      TIME("shutdown_timeout", shutdown_timeout, 0,
+      TIME("shutdown_timeout", shutdown_timeout, 0, true,
            "how long SIGTERM waits for transactions to end"),
-      TIME("recovery.interval", recovery_interval, 1000,
-           "how often to look for prepared transactions left behind"),
+      TIME("recovery.interval", recovery_interval, 0, false,
+           "how often to look for prepared transactions left behind; 0: never"),
       NUMBER("limits.clients", std::size_t, limits.clients, 1, kMany, true,
              "client connections; more are refused (SH0607)"),
       NUMBER("limits.server_connections", std::size_t, limits.server_connections, 1, 100'000, false,
              "connections per shard and router; then clients wait"),
-      TIME("limits.pool_wait", limits.pool_wait, 1, "wait for a server connection (SH0608)"),
-      TIME("limits.connect_timeout", limits.connect_timeout, 1, "connecting to a shard"),
-      TIME("limits.login_timeout", limits.login_timeout, 1, "a client's login"),
+      TIME("limits.pool_wait", limits.pool_wait, 1, false, "wait for a server connection (SH0608)"),
+      TIME("limits.connect_timeout", limits.connect_timeout, 1, false, "connecting to a shard"),
+      TIME("limits.login_timeout", limits.login_timeout, 1, true, "a client's login"),
       BYTES("limits.statement_bytes", limits.statement_bytes, 1024,
             "longest statement that is analysed (SH0601)"),
       NUMBER("limits.sql_depth", int, limits.sql_depth, 10, 10'000, true,
@@ -111,14 +114,14 @@ const std::vector<Row>& table() {
             "bytes one statement may gather (SH0603)"),
       NUMBER("limits.pull_rows", std::size_t, limits.pull_rows, 1, std::int64_t{1} << 50, true,
              "rows one statement may gather (SH0604)"),
-      TIME("limits.pull_time", limits.pull_time, 1, "time one statement may gather (SH0605)"),
+      TIME("limits.pull_time", limits.pull_time, 1, true, "time one statement may gather (SH0605)"),
       BYTES("limits.portal_bytes", limits.portal_bytes, 1024,
             "rows held for a row-limited portal over shards (SH0606)"),
       BYTES("limits.group_bytes", limits.group_bytes, 1024,
             "partial groups combined in the router (SH0611)"),
       BYTES("limits.merge_buffer_bytes", limits.merge_buffer_bytes, 1024,
             "rows buffered per shard and statement; then the shard waits"),
-      NUMBER("limits.plan_cache_entries", std::size_t, limits.plan_cache_entries, 0, kMany, true,
+      NUMBER("limits.plan_cache_entries", std::size_t, limits.plan_cache_entries, 0, kMany, false,
              "cached plans per thread"),
   };
   return rows;
@@ -360,6 +363,21 @@ Result<Settings> read_settings(const std::string& path) {
   return parse_settings(text.str(), path);
 }
 
+Result<Settings> load_settings(const std::string& path, const std::vector<std::string>& overrides) {
+  auto settings = path.empty() ? Result<Settings>(Settings()) : read_settings(path);
+  if (!settings) return settings;
+  for (const std::string& text : overrides) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) return config_error(text, "key=value is needed");
+    SHOAL_TRY(set_setting(*settings, text.substr(0, equals), text.substr(equals + 1)));
+  }
+  settings->overrides = overrides;
+  if (!settings->catalog.empty()) return settings;
+  Error e = config_error("catalog.dsn", "it is missing");
+  e.hint = "name home's database in the configuration file or with --set catalog.dsn=...";
+  return e;
+}
+
 std::vector<std::string> reload_settings(Settings& running, const Settings& fresh) {
   std::vector<std::string> need_restart;
   for (const Row& row : table()) {
@@ -373,11 +391,25 @@ std::vector<std::string> reload_settings(Settings& running, const Settings& fres
   return need_restart;
 }
 
+namespace {
+
+// The DSN may hold a password, which nobody needs to see again.
+std::string shown(const Settings& settings, const Row& row) {
+  std::string value = print(settings, row);
+  if (row.key != "catalog.dsn" || value.empty()) return value;
+  const auto dsn = control::parse_dsn(value);
+  if (dsn && dsn->password.empty()) return value;
+  if (!dsn || value.find(dsn->password) == std::string::npos) return "(hidden)";
+  return value.replace(value.find(dsn->password), dsn->password.size(), "********");
+}
+
+}  // namespace
+
 std::vector<SettingLine> show_settings(const Settings& settings) {
   const Settings defaults;
   std::vector<SettingLine> lines;
   for (const Row& row : table()) {
-    lines.push_back({std::string(row.key), print(settings, row), print(defaults, row),
+    lines.push_back({std::string(row.key), shown(settings, row), print(defaults, row),
                      row.changeable, std::string(row.help), range_of(row)});
   }
   return lines;

@@ -16,7 +16,10 @@
 namespace shoal::app {
 
 struct Settings {
-  std::string config_file;  // where it was read from; empty: none. Not a setting itself.
+  // Where it was read from: a file (empty: none) and key=value from the command line. Not settings
+  // themselves; a reload reads both again.
+  std::string config_file;
+  std::vector<std::string> overrides;
 
   std::string catalog;  // DSN of home's database, as the service role
   std::string router_name;
@@ -45,8 +48,8 @@ struct Settings {
   std::string log_file;  // empty: standard error
 
   std::chrono::milliseconds shutdown_timeout{30'000};
-  std::chrono::milliseconds catalog_poll{5'000};
-  std::chrono::milliseconds recovery_interval{10'000};
+  std::chrono::milliseconds catalog_poll{250};
+  std::chrono::milliseconds recovery_interval{5'000};
 
   Limits limits;
 };
@@ -55,6 +58,8 @@ struct Settings {
 // what would be right. F0000 (config_file_error) for all of them.
 Result<Settings> parse_settings(std::string_view toml, const std::string& source);
 Result<Settings> read_settings(const std::string& path);
+// The file, if one is named, with "key=value" texts over it. Fails when the catalog is not named.
+Result<Settings> load_settings(const std::string& path, const std::vector<std::string>& overrides);
 // One `key = value` as on the command line: `listen.port=7000`, `limits.pool_wait=5s`.
 Result<> set_setting(Settings& settings, std::string_view key, std::string_view value);
 // Those that need no restart are taken over from `fresh`; returns the keys of changed ones that do.

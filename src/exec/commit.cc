@@ -47,15 +47,20 @@ class Committer {
  private:
   void take(std::vector<Action> actions, std::optional<Action>& report) {
     for (Action& action : actions) {
-      if (action.kind == Kind::kReport) report = std::move(action);
-      else if (txn::expects_event(action.kind)) group_.start(perform(std::move(action)));
+      if (action.kind == Kind::kReport)
+        report = std::move(action);
+      else if (txn::expects_event(action.kind))
+        group_.start(perform(std::move(action)));
     }
   }
 
   io::Task<> perform(Action action) {
-    if (action.kind == Kind::kRetry) events_.push_back(co_await retry(action));
-    else if (action.kind == Kind::kSettle) events_.push_back(co_await settle(action));
-    else events_.push_back(co_await on_own_connection(action));
+    if (action.kind == Kind::kRetry)
+      events_.push_back(co_await retry(action));
+    else if (action.kind == Kind::kSettle)
+      events_.push_back(co_await settle(action));
+    else
+      events_.push_back(co_await on_own_connection(action));
     arrived_.set();
   }
 
@@ -123,8 +128,9 @@ io::Task<Result<std::string>> Transaction::commit_two_phase() {
   }
   txn::CommitInput input;
   // Numbers of one router differ between its cores.
-  input.transaction = {snapshot->cluster, context_.router,
-                       context_.next_transaction++ << 8 | static_cast<unsigned>(context_.core.index())};
+  input.transaction = {
+      snapshot->cluster, context_.router,
+      context_.next_transaction++ << 8 | static_cast<unsigned>(context_.core.index())};
   input.home = snapshot->home;
   for (const Participant& p : participants_) {
     if (!p.begun) continue;

@@ -45,17 +45,16 @@ io::Task<Result<>> lock_reference(Run run, Oid table) {
   Result<backend::Connection*> home =
       co_await enter(run, run.request.snapshot.home, run.request.plan.writes);
   if (!home) co_return home.error();
-  Result<backend::TextRows> locked = co_await (*home)->query(
-      fmt::format("SELECT pg_catalog.pg_advisory_xact_lock({}, {})", kLockClass,
-                  static_cast<std::int32_t>(table.value)));
+  Result<backend::TextRows> locked =
+      co_await (*home)->query(fmt::format("SELECT pg_catalog.pg_advisory_xact_lock({}, {})",
+                                          kLockClass, static_cast<std::int32_t>(table.value)));
   if (!locked) co_return locked.error();
   co_return Result<>();
 }
 
 Answer run_reference_write(Run run, const plan::ReferenceWrite& write) {
-  if (write.apply_rows)
-    co_return refuse(Refusal::kReferenceWrite, "the rows that change are not certain beforehand");
   SHOAL_CO_TRY(co_await lock_reference(run, write.table));
+  if (write.apply_rows) co_return co_await run_applied_write(run, write);
   std::vector<ShardId> at_home(1, write.home);
   Result<TagSum> home = co_await run_on(run, write.text, std::move(at_home), true);
   if (!home) co_return home.error();
@@ -64,9 +63,11 @@ Answer run_reference_write(Run run, const plan::ReferenceWrite& write) {
   Result<TagSum> others = co_await run_on(run, write.text, write.others, false);
   if (!others) co_return others.error();
   if (others->rows() != home->rows() * write.others.size()) {
-    co_return refuse(Refusal::kReferenceWrite,
-                     fmt::format("home changed {} rows, the {} other copies {} together; nothing was "
-                                 "written", home->rows(), write.others.size(), others->rows()));
+    co_return refuse(
+        Refusal::kReferenceWrite,
+        fmt::format("home changed {} rows, the {} other copies {} together; nothing was "
+                    "written",
+                    home->rows(), write.others.size(), others->rows()));
   }
   co_return home->text();
 }

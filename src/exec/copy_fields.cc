@@ -6,7 +6,9 @@
 namespace shoal::exec {
 namespace {
 
-bool is_octal(char c) { return c >= '0' && c <= '7'; }
+bool is_octal(char c) {
+  return c >= '0' && c <= '7';
+}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -127,11 +129,14 @@ FieldReader::Found FieldReader::read_csv(std::string_view line, std::size_t colu
     while (at < line.size()) {
       const char c = line[at++];
       if (inside) {
-        const bool escapes = c == escape && at < line.size() &&
-                             (line[at] == escape || line[at] == quote);
-        if (escapes) scratch_ += line[at++];
-        else if (c == quote) inside = false;
-        else scratch_ += c;
+        const bool escapes =
+            c == escape && at < line.size() && (line[at] == escape || line[at] == quote);
+        if (escapes)
+          scratch_ += line[at++];
+        else if (c == quote)
+          inside = false;
+        else
+          scratch_ += c;
         continue;
       }
       if (c == format_->delimiter) {
@@ -139,8 +144,10 @@ FieldReader::Found FieldReader::read_csv(std::string_view line, std::size_t colu
         end = at - 1;
         break;
       }
-      if (c == quote) quoted = inside = true;
-      else scratch_ += c;
+      if (c == quote)
+        quoted = inside = true;
+      else
+        scratch_ += c;
     }
     if (i == column)
       return finish(line.substr(begin, end - begin), scratch_, quoted, column, value);

@@ -1,5 +1,6 @@
-// COPY table FROM STDIN over several shards: rows are cut out of the client's data, their key fields
-// read, and their bytes passed on to the shard that owns them (copies of a reference table: to all).
+// COPY table FROM STDIN over several shards: rows are cut out of the client's data, their key
+// fields read, and their bytes passed on to the shard that owns them (copies of a reference table:
+// to all).
 #include "exec/copy_format.h"
 #include "exec/copy_keys.h"
 #include "exec/copy_rows.h"
@@ -61,7 +62,8 @@ io::Task<Result<>> Router::start(Run run) {
   if (!plan_.reference) {
     for (int field : plan_.key_fields) {
       if (field < 0)
-        co_return refuse(Refusal::kInsertSource, "COPY with a column list that lacks the shard key");
+        co_return refuse(Refusal::kInsertSource,
+                         "COPY with a column list that lacks the shard key");
     }
     Result<RowPlacer> placer = RowPlacer::make(snapshot_, plan_.table, plan_.keyspace);
     if (!placer) co_return placer.error();
@@ -82,8 +84,9 @@ io::Task<Result<>> Router::open_first(Run) {
   response_ = *std::move(response);
   const backend::Connection& c = *transaction_.enlisted(plan_.shards.front());
   auto encoding = c.parameters().find("client_encoding");
-  const std::string client = !format_.encoding.empty() ? format_.encoding
-                             : encoding == c.parameters().end() ? "" : encoding->second;
+  const std::string client = !format_.encoding.empty()          ? format_.encoding
+                             : encoding == c.parameters().end() ? ""
+                                                                : encoding->second;
   if (format_.kind != CopyFormat::Kind::kBinary && is_client_only_encoding(client)) {
     co_return co_await give_up(refuse(Refusal::kInsertSource,
                                       fmt::format("COPY data in encoding {}", client),
@@ -127,9 +130,8 @@ Result<std::optional<ShardId>> Router::route(const CopyRow& row) {
     return std::optional<ShardId>();
   }
   if (row.null_key >= 0) return placer_->null_error(static_cast<std::size_t>(row.null_key));
-  Result<ShardId> shard = format_.kind == CopyFormat::Kind::kBinary
-                              ? placer_->place_binary(row.key)
-                              : placer_->place_text(row.key);
+  Result<ShardId> shard = format_.kind == CopyFormat::Kind::kBinary ? placer_->place_binary(row.key)
+                                                                    : placer_->place_text(row.key);
   if (!shard) return shard.error();
   std::optional<std::size_t> stream = streams_.find(*shard);
   if (!stream) return std::optional<ShardId>(*shard);
@@ -165,8 +167,10 @@ io::Task<Result<>> Router::take(std::string_view bytes, bool last) {
     put(*opened, row);
   }
   const std::size_t consumed = rows_->consumed();
-  if (continued) rest_.erase(0, consumed);
-  else rest_.assign(bytes.substr(consumed));
+  if (continued)
+    rest_.erase(0, consumed);
+  else
+    rest_.assign(bytes.substr(consumed));
   co_return Result<>();
 }
 

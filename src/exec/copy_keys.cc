@@ -39,9 +39,9 @@ bool is_ascii(std::string_view text) {
 
 bool is_client_only_encoding(std::string_view name) {
   constexpr std::string_view kNames[] = {
-      "big5", "win950", "windows950", "gb18030", "gbk",      "win936",    "windows936",
-      "sjis", "mskanji", "shiftjis",  "win932",  "windows932", "shiftjis2004", "uhc",
-      "win949", "windows949", "johab"};
+      "big5",         "win950", "windows950", "gb18030",    "gbk",    "win936",
+      "windows936",   "sjis",   "mskanji",    "shiftjis",   "win932", "windows932",
+      "shiftjis2004", "uhc",    "win949",     "windows949", "johab"};
   return std::ranges::find(kNames, plain_name(name)) != std::ranges::end(kNames);
 }
 
@@ -80,8 +80,8 @@ void RowPlacer::set_settings(const backend::Connection& c, const catalog::Snapsh
 }
 
 Error RowPlacer::null_error(std::size_t column) const {
-  Error e = refuse(Refusal::kNullKey, fmt::format("column {} of relation {}",
-                                                  columns_[column].name, table_));
+  Error e = refuse(Refusal::kNullKey,
+                   fmt::format("column {} of relation {}", columns_[column].name, table_));
   return e;
 }
 
@@ -99,8 +99,8 @@ Result<ShardId> RowPlacer::place(const std::vector<keys::KeyValue>& key) const {
 }
 
 Result<ShardId> RowPlacer::place_text(const std::vector<std::string_view>& fields) {
-  if (last_shard_ && std::equal(fields.begin(), fields.end(), last_fields_.begin(),
-                                last_fields_.end()))
+  if (last_shard_ &&
+      std::equal(fields.begin(), fields.end(), last_fields_.begin(), last_fields_.end()))
     return *last_shard_;
   key_.clear();
   for (std::size_t i = 0; i < fields.size(); ++i) {

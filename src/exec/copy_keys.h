@@ -51,7 +51,8 @@ class RowPlacer {
   std::optional<ShardId> last_shard_;
 };
 
-// True for encodings that only clients may use: ASCII bytes in them are not always ASCII characters.
+// True for encodings that only clients may use: ASCII bytes in them are not always ASCII
+// characters.
 bool is_client_only_encoding(std::string_view name);
 
 }  // namespace shoal::exec

@@ -101,8 +101,8 @@ Answer run_copy_out(Run run, const plan::CopyOut& copy) {
   Fan fan(run.transaction, rows, run.output);
   if (!copy.text.sql.empty()) fan.drop_error_fields("P");
   for (backend::Connection* c : *all) {
-    append_execution(*c, make_statement(copy.text, run.request.bound,
-                                        is_home(run.request, c->shard())), {});
+    append_execution(
+        *c, make_statement(copy.text, run.request.bound, is_home(run.request, c->shard())), {});
     append_sync(*c);
     c->send();
     fan.add(c);

@@ -47,7 +47,8 @@ class LineRows final : public CopyRows {
       const auto column = static_cast<std::size_t>(key_fields_[i]);
       const FieldReader::Found found = readers_[i].read(line, column, value);
       if (found == FieldReader::Found::kMissing) row.kind = CopyRow::Kind::kShort;
-      if (found == FieldReader::Found::kNull && row.null_key < 0) row.null_key = static_cast<int>(i);
+      if (found == FieldReader::Found::kNull && row.null_key < 0)
+        row.null_key = static_cast<int>(i);
       row.key.push_back(value);
     }
     return true;
@@ -62,7 +63,9 @@ class LineRows final : public CopyRows {
   std::size_t size_ = 0;
 };
 
-Error bad(std::string message) { return make_error("22P04", std::move(message)); }
+Error bad(std::string message) {
+  return make_error("22P04", std::move(message));
+}
 
 class BinaryRows final : public CopyRows {
  public:
@@ -109,7 +112,8 @@ class BinaryRows final : public CopyRows {
     if (flags >> 16 != 0) return bad("unrecognized critical flags in COPY file header");
     const std::uint32_t length = in.u32();
     if (!in.ok()) return more("invalid COPY file header (missing length)");
-    if (static_cast<std::int32_t>(length) < 0) return bad("invalid COPY file header (wrong length)");
+    if (static_cast<std::int32_t>(length) < 0)
+      return bad("invalid COPY file header (wrong length)");
     in.bytes(length);
     if (!in.ok()) return more("invalid COPY file header (wrong length)");
     at_ = data_.size() - in.rest().size();
@@ -139,8 +143,8 @@ class BinaryRows final : public CopyRows {
     for (std::size_t i = 0; i < columns_; ++i) {
       const std::int32_t size = in.i32();
       if (size < -1) return bad("invalid field size");
-      const std::string_view value = size < 0 ? std::string_view()
-                                              : in.bytes(static_cast<std::size_t>(size));
+      const std::string_view value =
+          size < 0 ? std::string_view() : in.bytes(static_cast<std::size_t>(size));
       if (!in.ok()) return more("unexpected EOF in COPY data");
       keep_key(row, i, value, size < 0);
     }

@@ -28,8 +28,8 @@ std::size_t LineScanner::find(char c, std::size_t& cached, std::size_t from) con
   if (cached != kNone && cached >= from && cached < data_.size() && data_[cached] == c)
     return cached;
   if (cached == kNone) return kNone;
-  const void* at = from < data_.size() ? std::memchr(data_.data() + from, c, data_.size() - from)
-                                       : nullptr;
+  const void* at =
+      from < data_.size() ? std::memchr(data_.data() + from, c, data_.size() - from) : nullptr;
   cached = at ? static_cast<std::size_t>(static_cast<const char*>(at) - data_.data()) : kNone;
   return cached;
 }

@@ -199,8 +199,10 @@ std::string binary_rows(std::string_view data, std::size_t step) {
       auto found = rows->next(row);
       if (!found) return out + found.error().message;
       if (!*found) break;
-      if (row.kind == CopyRow::Kind::kHeader) out += "H";
-      else out += row.null_key == 0 ? "[NULL]" : "[" + std::string(row.key[0]) + "]";
+      if (row.kind == CopyRow::Kind::kHeader)
+        out += "H";
+      else
+        out += row.null_key == 0 ? "[NULL]" : "[" + std::string(row.key[0]) + "]";
     }
     rest.erase(0, rows->consumed());
     if (last) return out;

@@ -113,8 +113,9 @@ io::Task<Result<>> CopyStreams::flow() {
     std::size_t most = 0;
     for (Stream& s : streams_) {
       backend::Connection& c = *s.connection;
-      if (c.broken()) co_return make_error("08006", "a shard's connection was lost during COPY",
-                                           c.endpoint().name);
+      if (c.broken())
+        co_return make_error("08006", "a shard's connection was lost during COPY",
+                             c.endpoint().name);
       if (c.poll()) {
         Result<bool> taken = take_frames(s);
         if (!taken) co_return taken.error();
@@ -154,8 +155,8 @@ io::Task<> CopyStreams::read_to_end(Stream& s, std::optional<Error>& failure) {
   const io::Deadline deadline = io::Deadline::in(io::Milliseconds(10'000));
   while (!c.pending().all_answered() && !c.broken()) {
     Result<wire::Frame> frame = co_await c.next(deadline);
-    if (!frame || c.pending().on(frame->type).action ==
-                      wire::PendingResponses::Action::kViolation) {
+    if (!frame ||
+        c.pending().on(frame->type).action == wire::PendingResponses::Action::kViolation) {
       c.close();
       co_return;
     }

@@ -1,7 +1,6 @@
-// The COPY ... FROM STDIN that run on shards at the same time: opened when a shard's first row comes,
-// fed in large CopyData messages, ended together.
-// Invariant: after finish() or abort() every stream was read to its end or its connection is broken.
-// Thread rule: one core.
+// The COPY ... FROM STDIN that run on shards at the same time: opened when a shard's first row
+// comes, fed in large CopyData messages, ended together. Invariant: after finish() or abort() every
+// stream was read to its end or its connection is broken. Thread rule: one core.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -137,8 +137,7 @@ io::Task<Result<DescriptionPtr>> describe(Transaction& transaction, std::string_
   if (!in_transaction) {
     if (auto known = cache.find(key); known != cache.end()) co_return known->second;
   }
-  Result<Description> fresh =
-      co_await describe_at_home(transaction, text, types, in_transaction);
+  Result<Description> fresh = co_await describe_at_home(transaction, text, types, in_transaction);
   if (!fresh) co_return fresh.error();
   auto description = std::make_shared<const Description>(std::move(*fresh));
   if (!in_transaction) remember(transaction.context(), std::move(key), description);

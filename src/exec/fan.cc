@@ -14,15 +14,17 @@ constexpr io::Milliseconds kGrace{20};
 constexpr io::Milliseconds kPatience{10'000};
 
 Error lost(const backend::Connection& c) {
-  Error e = make_error("08006", fmt::format("the connection to shard {} was lost",
-                                            c.endpoint().name));
+  Error e =
+      make_error("08006", fmt::format("the connection to shard {} was lost", c.endpoint().name));
   e.shard = c.endpoint().name;
   return e;
 }
 
 }  // namespace
 
-io::Task<> Fan::Handler::room(std::size_t) { co_return; }
+io::Task<> Fan::Handler::room(std::size_t) {
+  co_return;
+}
 
 std::size_t Fan::add(backend::Connection* c) {
   branches_.push_back({c});

@@ -11,8 +11,19 @@ using testing::Client;
 using testing::Cluster;
 using testing::Outcome;
 
-class GatherTest : public testing::PlanTest {
+class GatherTest : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (!Cluster::get()) GTEST_SKIP() << "PostgreSQL is not installed";
+    testing::prepare_tables(*Cluster::get());
+  }
+  void TearDown() override {
+    if (!Cluster::get()) return;
+    EXPECT_EQ(testing::busy_connections(*Cluster::get()), 0u);
+  }
+  static Outcome run(Client& client, const plan::Plan& plan, bool describe = true) {
+    return testing::run_for(client, plan, describe);
+  }
   static std::vector<ShardId> all() { return {ShardId(1), ShardId(2), ShardId(3)}; }
   static plan::PullStep step(std::string temp, std::string sql) {
     plan::PullStep s;
@@ -32,8 +43,9 @@ TEST_F(GatherTest, a_pull_is_finished_by_home_over_the_rows_of_all_shards) {
   client.bound.values = {"2"};
   plan::Pull pull;
   pull.steps = {step("pull_1", "SELECT k, name FROM item")};
-  pull.finish.sql = "SELECT avg(k), string_agg(name, '|' ORDER BY k DESC) FROM pg_temp.pull_1 AS item "
-                    "WHERE k > $1";
+  pull.finish.sql =
+      "SELECT avg(k), string_agg(name, '|' ORDER BY k DESC) FROM pg_temp.pull_1 AS item "
+      "WHERE k > $1";
   pull.finish.params = {1};
   plan::Plan plan;
   plan.node = pull;
@@ -49,13 +61,16 @@ TEST_F(GatherTest, a_pull_is_finished_by_home_over_the_rows_of_all_shards) {
 TEST_F(GatherTest, several_steps_and_a_primary_key_are_gathered_inside_a_transaction_too) {
   for (bool in_transaction : {false, true}) {
     Client client;
-    client.bound.text = "SELECT i.k, j.name, count(*) FROM item i JOIN item j ON i.k = j.k + 1 "
-                        "GROUP BY i.k, j.k ORDER BY 1";
+    client.bound.text =
+        "SELECT i.k, j.name, count(*) FROM item i JOIN item j ON i.k = j.k + 1 "
+        "GROUP BY i.k, j.k ORDER BY 1";
     plan::Pull pull;
-    pull.steps = {step("pull_1", "SELECT k, name FROM item"), step("pull_2", "SELECT k, name FROM item")};
+    pull.steps = {step("pull_1", "SELECT k, name FROM item"),
+                  step("pull_2", "SELECT k, name FROM item")};
     pull.steps[1].index_columns = {"k"};
-    pull.finish.sql = "SELECT i.k, j.name, count(*) FROM pg_temp.pull_1 i JOIN pg_temp.pull_2 j "
-                      "ON i.k = j.k + 1 GROUP BY i.k, j.k ORDER BY 1";
+    pull.finish.sql =
+        "SELECT i.k, j.name, count(*) FROM pg_temp.pull_1 i JOIN pg_temp.pull_2 j "
+        "ON i.k = j.k + 1 GROUP BY i.k, j.k ORDER BY 1";
     plan::Plan plan;
     plan.node = pull;
     if (in_transaction) client.transaction.begin("BEGIN");
@@ -70,8 +85,10 @@ TEST_F(GatherTest, types_without_a_portable_binary_form_travel_as_text) {
   Client client;
   client.bound.text = "SELECT 1";
   plan::Pull pull;
-  pull.steps = {step("pull_1", "SELECT E'a\\tb\\nc\\\\' AS t, NULL::text AS n, acldefault('r', 10) AS a")};
-  pull.finish.sql = "SELECT count(*), min(t) = E'a\\tb\\nc\\\\', count(n), count(a) FROM pg_temp.pull_1";
+  pull.steps = {
+      step("pull_1", "SELECT E'a\\tb\\nc\\\\' AS t, NULL::text AS n, acldefault('r', 10) AS a")};
+  pull.finish.sql =
+      "SELECT count(*), min(t) = E'a\\tb\\nc\\\\', count(n), count(a) FROM pg_temp.pull_1";
   plan::Plan plan;
   plan.node = pull;
   Outcome o = run(client, plan, false);
@@ -83,7 +100,8 @@ TEST_F(GatherTest, limits_of_a_pull_are_refusals_and_leave_nothing_busy) {
   Client client;
   client.bound.text = "SELECT count(*) FROM generate_series(1, 100000)";
   plan::Pull pull;
-  pull.steps = {step("pull_1", "SELECT i, repeat('x', 100) AS x FROM generate_series(1, 100000) i")};
+  pull.steps = {
+      step("pull_1", "SELECT i, repeat('x', 100) AS x FROM generate_series(1, 100000) i")};
   pull.finish.sql = "SELECT count(*) FROM pg_temp.pull_1";
   plan::Plan plan;
   plan.node = pull;
@@ -248,8 +266,10 @@ io::Task<Outcome> copy_in(Client* client, const plan::Plan* plan, const sql::Cop
     }
     if (!failure) {
       auto tag = co_await (*router)->done();
-      if (tag) outcome.tag = *tag;
-      else failure = tag.error();
+      if (tag)
+        outcome.tag = *tag;
+      else
+        failure = tag.error();
     }
   }
   if (failure) {
@@ -285,7 +305,8 @@ class CopyInTest : public GatherTest {
   }
   static std::string keys(int shard, const std::string& table = "item") {
     return Cluster::get()->value(
-        shard, "SELECT string_agg(k || ':' || coalesce(name, 'NULL'), ',' ORDER BY k) FROM " + table);
+        shard,
+        "SELECT string_agg(k || ':' || coalesce(name, 'NULL'), ',' ORDER BY k) FROM " + table);
   }
 };
 
@@ -341,7 +362,8 @@ TEST_F(CopyInTest, a_failing_row_leaves_nothing_and_its_error_is_postgresqls) {
     EXPECT_EQ(keys(1), "NULL");
   }
   EXPECT_EQ(copy("COPY item FROM STDIN", "0\ta\n\\N\tb\n").detail.substr(0, 6), "SH0104");
-  EXPECT_EQ(copy("COPY item (no_such) FROM STDIN (DELIMITER 'ab')", "").error.substr(0, 5), "0A000");
+  EXPECT_EQ(copy("COPY item (no_such) FROM STDIN (DELIMITER 'ab')", "").error.substr(0, 5),
+            "0A000");
 }
 
 TEST_F(CopyInTest, a_reference_table_gets_every_row_on_every_shard_and_counts_once) {

@@ -20,6 +20,7 @@ class GatheredRows final : public Output {
   // SH0603 when they are too many bytes for the router's memory.
   io::Task<Result<>> flow() override;
 
+  void set_types(std::vector<std::uint32_t> types) { types_ = std::move(types); }
   const std::vector<std::uint32_t>& types() const { return types_; }
   std::size_t size() const { return rows_.size(); }
   // The values of one row; views into this.

@@ -24,6 +24,8 @@ using Answer = io::Task<Result<std::string>>;
 Answer run_scatter(Run run, const plan::Scatter& scatter);
 Answer run_write(Run run, const plan::Write& write);
 Answer run_reference_write(Run run, const plan::ReferenceWrite& write);
+// Its form with apply_rows; home's lock is held.
+Answer run_applied_write(Run run, const plan::ReferenceWrite& write);
 Answer run_broadcast(Run run, const plan::Broadcast& broadcast);
 Answer run_copy_out(Run run, const plan::CopyOut& copy);
 Answer run_pull(Run run, const plan::Pull& pull);

@@ -1,7 +1,6 @@
 // INSERT whose rows are computed or gathered first: the source runs like a query of its own, then
 // each row goes to the shard of its key (or to every copy of its table).
 #include "exec/copy_keys.h"
-#include "exec/fan.h"
 #include "exec/gathered_rows.h"
 #include "exec/nodes.h"
 #include "exec/row_inserter.h"
@@ -37,13 +36,10 @@ Result<ShardId> place_row(const RowPlacer& placer, const plan::RoutedInsert& ins
   return placer.place(key);
 }
 
-using RowsOfShard = std::map<ShardId, std::vector<std::uint32_t>>;
-
 Result<RowsOfShard> place_rows(Run run, const plan::RoutedInsert& insert,
                                const GatheredRows& rows) {
   RowsOfShard placed;
-  Result<RowPlacer> placer =
-      RowPlacer::make(run.request.snapshot, insert.table, insert.keyspace);
+  Result<RowPlacer> placer = RowPlacer::make(run.request.snapshot, insert.table, insert.keyspace);
   if (!placer) return placer.error();
   for (std::size_t row = 0; row < rows.size(); ++row) {
     Result<ShardId> shard = place_row(*placer, insert, rows, row);
@@ -79,42 +75,9 @@ Result<InsertShape> shape_of(Run run, const plan::RoutedInsert& insert) {
   return shape;
 }
 
-// Sends the rows to the shards and reads all answers.
-io::Task<Result<TagSum>> insert_rows(Run run, InsertShape shape, const GatheredRows& rows,
-                                     RowsOfShard placed, bool with_rows) {
-  std::vector<ShardId> shards;
-  for (const auto& [shard, own] : placed) shards.push_back(shard);
-  Result<std::vector<backend::Connection*>> all = co_await enter_all(run, shards, true);
-  if (!all) co_return all.error();
-  RowInserter inserter(run, std::move(shape), rows);
-  for (backend::Connection* c : *all) inserter.send(*c, placed[c->shard()]);
-  if (!with_rows) {
-    PassingRows nothing(run);
-    nothing.drop_rows();
-    Fan fan(run.transaction, nothing, run.output);
-    fan.drop_error_fields("P");
-    for (backend::Connection* c : *all) fan.add(c);
-    SHOAL_CO_TRY(co_await fan.run());
-    co_return nothing.tag();
-  }
-  ReturnedRows returned(run, inserter.order());
-  Fan fan(run.transaction, returned, run.output);
-  fan.drop_error_fields("P");
-  for (backend::Connection* c : *all) fan.add(c);
-  SHOAL_CO_TRY(co_await fan.run());
-  SHOAL_CO_TRY(co_await returned.send_rows());
-  co_return returned.tag();
+std::string tag_of(const TagSum& tag) {
+  return fmt::format("INSERT 0 {}", tag.rows());
 }
-
-RowsOfShard all_rows(std::size_t rows, const std::vector<ShardId>& shards) {
-  RowsOfShard placed;
-  std::vector<std::uint32_t> numbers(rows);
-  for (std::size_t i = 0; i < rows; ++i) numbers[i] = static_cast<std::uint32_t>(i);
-  for (ShardId shard : shards) placed[shard] = numbers;
-  return placed;
-}
-
-std::string tag_of(const TagSum& tag) { return fmt::format("INSERT 0 {}", tag.rows()); }
 
 // Home's copy answers; the others must come out the same.
 io::Task<Result<std::string>> insert_copies(Run run, const plan::RoutedInsert& insert,
@@ -127,12 +90,12 @@ io::Task<Result<std::string>> insert_copies(Run run, const plan::RoutedInsert& i
   if (!others.empty()) SHOAL_CO_TRY(co_await lock_reference(run, insert.table));
   const bool returning = !shape.returning.empty();
   Result<TagSum> own =
-      co_await insert_rows(run, shape, rows, all_rows(rows.size(), first), returning);
+      co_await send_rows(run, shape, rows, all_rows(rows.size(), first), returning);
   if (!own) co_return own.error();
   if (others.empty() || rows.size() == 0 || first.front() != home) co_return tag_of(*own);
   shape.returning.clear();
   Result<TagSum> rest =
-      co_await insert_rows(run, std::move(shape), rows, all_rows(rows.size(), others), false);
+      co_await send_rows(run, std::move(shape), rows, all_rows(rows.size(), others), false);
   if (!rest) co_return rest.error();
   if (rest->rows() != own->rows() * others.size())
     co_return refuse(Refusal::kReferenceWrite, "the copies took different numbers of rows");
@@ -152,7 +115,7 @@ Answer run_routed_insert(Run run, const plan::RoutedInsert& insert) {
   if (!placed) co_return placed.error();
   const bool returning = !shape->returning.empty();
   Result<TagSum> tag =
-      co_await insert_rows(run, std::move(*shape), rows, std::move(*placed), returning);
+      co_await send_rows(run, std::move(*shape), rows, std::move(*placed), returning);
   if (!tag) co_return tag.error();
   co_return tag_of(*tag);
 }

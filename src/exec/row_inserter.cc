@@ -1,6 +1,7 @@
 // Building and sending the statements.
 #include "exec/row_inserter.h"
 
+#include "exec/fan.h"
 #include "exec/statement.h"
 #include "sql/deparse.h"
 #include "wire/frontend.h"
@@ -24,9 +25,11 @@ std::string RowInserter::text(std::size_t rows) const {
   std::string columns;
   for (const std::string& name : shape_.columns)
     columns += (columns.empty() ? "" : ", ") + sql::quote_identifier(name);
-  std::string sql = fmt::format("INSERT INTO {}.{} ({}) {} VALUES ",
-                                sql::quote_identifier(shape_.schema),
-                                sql::quote_identifier(shape_.table), columns, shape_.overriding);
+  const std::string table = fmt::format("{}.{}", sql::quote_identifier(shape_.schema),
+                                        sql::quote_identifier(shape_.table));
+  std::string sql = shape_.deletes ? fmt::format("DELETE FROM {} WHERE ({}) IN (", table, columns)
+                                   : fmt::format("INSERT INTO {} ({}) {} VALUES ", table, columns,
+                                                 shape_.overriding);
   std::size_t parameter = 0;
   for (std::size_t r = 0; r < rows; ++r) {
     sql += r == 0 ? "(" : ", (";
@@ -34,6 +37,7 @@ std::string RowInserter::text(std::size_t rows) const {
       sql += fmt::format("{}${}", i == 0 ? "" : ", ", ++parameter);
     sql += ')';
   }
+  if (shape_.deletes) sql += ')';
   if (!shape_.conflict.empty()) sql += ' ' + shape_.conflict;
   if (!shape_.returning.empty()) sql += " RETURNING " + shape_.returning;
   return sql;
@@ -78,6 +82,40 @@ void RowInserter::send(backend::Connection& c, const std::vector<std::uint32_t>&
   }
   append_sync(c);
   c.send();
+}
+
+RowsOfShard all_rows(std::size_t rows, const std::vector<ShardId>& shards) {
+  RowsOfShard placed;
+  std::vector<std::uint32_t> numbers(rows);
+  for (std::size_t i = 0; i < rows; ++i) numbers[i] = static_cast<std::uint32_t>(i);
+  for (ShardId shard : shards) placed[shard] = numbers;
+  return placed;
+}
+
+io::Task<Result<TagSum>> send_rows(Run run, InsertShape shape, const GatheredRows& rows,
+                                   RowsOfShard placed, bool with_rows) {
+  std::vector<ShardId> shards;
+  for (const auto& [shard, own] : placed) shards.push_back(shard);
+  Result<std::vector<backend::Connection*>> all = co_await enter_all(run, shards, true);
+  if (!all) co_return all.error();
+  RowInserter inserter(run, std::move(shape), rows);
+  for (backend::Connection* c : *all) inserter.send(*c, placed[c->shard()]);
+  if (!with_rows) {
+    PassingRows nothing(run);
+    nothing.drop_rows();
+    Fan fan(run.transaction, nothing, run.output);
+    fan.drop_error_fields("P");
+    for (backend::Connection* c : *all) fan.add(c);
+    SHOAL_CO_TRY(co_await fan.run());
+    co_return nothing.tag();
+  }
+  ReturnedRows returned(run, inserter.order());
+  Fan fan(run.transaction, returned, run.output);
+  fan.drop_error_fields("P");
+  for (backend::Connection* c : *all) fan.add(c);
+  SHOAL_CO_TRY(co_await fan.run());
+  SHOAL_CO_TRY(co_await returned.send_rows());
+  co_return returned.tag();
 }
 
 }  // namespace shoal::exec

@@ -64,7 +64,9 @@ Result<> PassingRows::on_frame(std::size_t, const wire::Frame& frame, std::uint3
   return {};
 }
 
-io::Task<Result<>> PassingRows::batch(std::size_t) { return run_.output.flow(); }
+io::Task<Result<>> PassingRows::batch(std::size_t) {
+  return run_.output.flow();
+}
 
 Result<> ReturnedRows::on_frame(std::size_t, const wire::Frame& frame, std::uint32_t tag) {
   if (frame.type == 'T') heading_.send(frame.bytes);

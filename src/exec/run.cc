@@ -6,7 +6,9 @@
 namespace shoal::exec {
 namespace {
 
-Answer refuse_node(Error error) { co_return error; }
+Answer refuse_node(Error error) {
+  co_return error;
+}
 
 Answer not_here(std::string_view what) {
   co_return make_error("XX000", fmt::format("{} is not a plan that can be run here", what));
@@ -44,8 +46,7 @@ io::Task<Result<std::string>> run_plan(Transaction& transaction, RunRequest requ
   co_return co_await std::visit(Choose{run}, request.plan.node);
 }
 
-std::vector<wire::Format> column_formats(std::span<const wire::Format> asked,
-                                         std::size_t columns) {
+std::vector<wire::Format> column_formats(std::span<const wire::Format> asked, std::size_t columns) {
   std::vector<wire::Format> formats(columns, wire::Format::kText);
   if (asked.empty()) return formats;
   for (std::size_t i = 0; i < columns; ++i)

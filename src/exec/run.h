@@ -21,9 +21,9 @@ namespace shoal::exec {
 // the run.
 struct Bound {
   std::string_view text;
-  std::vector<std::uint32_t> types;    // per parameter; 0 only where nobody needs it
-  std::vector<wire::Format> formats;   // per parameter
-  std::vector<wire::Value> values;     // per parameter
+  std::vector<std::uint32_t> types;          // per parameter; 0 only where nobody needs it
+  std::vector<wire::Format> formats;         // per parameter
+  std::vector<wire::Value> values;           // per parameter
   std::vector<wire::Format> result_formats;  // as Bind gives them: none, one, or per column
 };
 
@@ -52,7 +52,8 @@ struct RunRequest {
 
 // Runs the plan inside `transaction` (which the caller opened when the plan writes on several
 // shards) and returns the command tag. On error the caller fails the transaction.
-io::Task<Result<std::string>> run_plan(Transaction& transaction, RunRequest request, Output& output);
+io::Task<Result<std::string>> run_plan(Transaction& transaction, RunRequest request,
+                                       Output& output);
 
 // Asks home what a statement's parameters and columns are; cached in the context by text, types,
 // search path. `in_transaction`: ask through the enlisted connection (uncommitted DDL).
@@ -67,8 +68,8 @@ std::string row_description_with(const Description& description,
                                  std::span<const wire::Format> asked);
 
 // COPY table FROM STDIN over several shards. The caller hands in the client's CopyData as it comes
-// and ends with done() or fail(). Rows travel as the bytes that they came in (nothing is re-quoted);
-// only the key fields are decoded. Shards are enlisted when their first row comes.
+// and ends with done() or fail(). Rows travel as the bytes that they came in (nothing is
+// re-quoted); only the key fields are decoded. Shards are enlisted when their first row comes.
 class CopyRouter {
  public:
   // `plan` holds a plan::CopyIn; the transaction is open (implicit or the client's). Plan, snapshot

@@ -12,8 +12,19 @@ using testing::Client;
 using testing::Cluster;
 using testing::Outcome;
 
-class RunTest : public testing::PlanTest {
+class RunTest : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (!Cluster::get()) GTEST_SKIP() << "PostgreSQL is not installed";
+    testing::prepare_tables(*Cluster::get());
+  }
+  void TearDown() override {
+    if (!Cluster::get()) return;
+    EXPECT_EQ(testing::busy_connections(*Cluster::get()), 0u);
+  }
+  static Outcome run(Client& client, const plan::Plan& plan, bool describe = true) {
+    return testing::run_for(client, plan, describe);
+  }
   static plan::Plan scatter(plan::Merge merge, std::string sql = {}) {
     plan::Plan plan;
     plan::Scatter node;
@@ -95,11 +106,13 @@ TEST_F(RunTest, parameters_reach_the_shards_under_their_own_numbers) {
 
 TEST_F(RunTest, an_error_on_one_shard_ends_the_statement_on_all) {
   Client client;
-  client.bound.text = "SELECT CASE WHEN k = 4 THEN 1 / (k - 4) ELSE length(pg_sleep(20)::text) END "
-                      "FROM item";
+  client.bound.text =
+      "SELECT CASE WHEN k = 4 THEN 1 / (k - 4) ELSE length(pg_sleep(20)::text) END "
+      "FROM item";
   const auto before = std::chrono::steady_clock::now();
-  Outcome o = run(client, scatter({}, "SELECT CASE WHEN current_database() = 's2' THEN 1 / (k - k) "
-                                      "ELSE length(pg_sleep(20)::text) END FROM item"));
+  Outcome o = run(client, scatter({},
+                                  "SELECT CASE WHEN current_database() = 's2' THEN 1 / (k - k) "
+                                  "ELSE length(pg_sleep(20)::text) END FROM item"));
   EXPECT_EQ(o.error, "22012 division by zero");
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
   EXPECT_EQ(run(client, scatter({}, "SELECT 1"), false).tag, "SELECT 3") << "connections are clean";
@@ -111,8 +124,9 @@ TEST_F(RunTest, a_limit_that_is_reached_ends_slow_shards) {
   plan::Merge merge;
   merge.limit = 1;
   const auto before = std::chrono::steady_clock::now();
-  Outcome o = run(client, scatter(merge, "SELECT 1 FROM item WHERE current_database() = 's3' OR "
-                                         "pg_sleep(20) IS NULL"));
+  Outcome o = run(client, scatter(merge,
+                                  "SELECT 1 FROM item WHERE current_database() = 's3' OR "
+                                  "pg_sleep(20) IS NULL"));
   EXPECT_EQ(o.error, "");
   EXPECT_EQ(o.tag, "SELECT 1");
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
@@ -144,12 +158,14 @@ TEST_F(RunTest, an_update_over_shards_adds_up_and_commits) {
 
 TEST_F(RunTest, returning_comes_in_the_order_of_the_input) {
   Client client;
-  client.bound.text = "INSERT INTO item VALUES (12,'a'),(10,'b'),(15,'c'),(11,'d') RETURNING k, name";
+  client.bound.text =
+      "INSERT INTO item VALUES (12,'a'),(10,'b'),(15,'c'),(11,'d') RETURNING k, name";
   plan::Write write;
   write.returning = true;
-  write.parts = {{ShardId(1), {"INSERT INTO item VALUES (12,'a'),(15,'c') RETURNING k, name", {}}, {0, 2}},
-                 {ShardId(2), {"INSERT INTO item VALUES (10,'b') RETURNING k, name", {}}, {1}},
-                 {ShardId(3), {"INSERT INTO item VALUES (11,'d') RETURNING k, name", {}}, {3}}};
+  write.parts = {
+      {ShardId(1), {"INSERT INTO item VALUES (12,'a'),(15,'c') RETURNING k, name", {}}, {0, 2}},
+      {ShardId(2), {"INSERT INTO item VALUES (10,'b') RETURNING k, name", {}}, {1}},
+      {ShardId(3), {"INSERT INTO item VALUES (11,'d') RETURNING k, name", {}}, {3}}};
   plan::Plan plan;
   plan.node = write;
   client.transaction.begin("BEGIN");

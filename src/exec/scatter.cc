@@ -57,7 +57,9 @@ io::Task<Result<std::string>> pass_rows(Run run, const plan::Scatter& scatter) {
   co_return rows.tag().text();
 }
 
-Answer no_shard() { co_return make_error("XX000", "a plan over no shard at all"); }
+Answer no_shard() {
+  co_return make_error("XX000", "a plan over no shard at all");
+}
 
 // The fan's handler needs the fan, and the fan its handler: this is both.
 struct Merging {

@@ -1,8 +1,6 @@
 // For this room's tests: a client that runs plans as a session does, and what it sees.
 // Thread rule: the test's thread; tasks run on the cluster's core.
 #pragma once
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
 
@@ -59,7 +57,8 @@ struct Outcome {
 };
 
 struct Client {
-  Client() : transaction(Cluster::get()->context(), {.user = "app", .password = "", .keys = {}}, "t") {
+  Client()
+      : transaction(Cluster::get()->context(), {.user = "app", .password = "", .keys = {}}, "t") {
     transaction.set_settings(&settings);
   }
   backend::Settings settings;
@@ -100,26 +99,25 @@ inline io::Task<Outcome> run_as_session(Client* client, const plan::Plan* plan, 
   co_return outcome;
 }
 
-class PlanTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!Cluster::get()) GTEST_SKIP() << "PostgreSQL is not installed";
-    Cluster& c = *Cluster::get();
-    c.everywhere("SET client_min_messages = error; DROP TABLE IF EXISTS item, country;"
-                 "CREATE TABLE item (k int PRIMARY KEY, name text);"
-                 "CREATE TABLE country (k int PRIMARY KEY, name text); RESET client_min_messages");
-    for (int k = 0; k < 9; ++k)
-      c.sql(k % 3 + 1, fmt::format("INSERT INTO item VALUES ({}, 'n{}')", k, k));
-  }
-  void TearDown() override {
-    if (!Cluster::get()) return;
-    // Nothing that a statement used may stay busy.
-    for (const backend::PoolCounts& n : Cluster::get()->context().pool.counts())
-      EXPECT_EQ(n.active, 0u) << n.shard_name;
-  }
-  static Outcome run(Client& client, const plan::Plan& plan, bool describe = true) {
-    return Cluster::get()->run(run_as_session(&client, &plan, describe));
-  }
-};
+// Tables item (by k modulo 3) and country, the same for every test.
+inline void prepare_tables(Cluster& c) {
+  c.everywhere(
+      "SET client_min_messages = error; DROP TABLE IF EXISTS item, country;"
+      "CREATE TABLE item (k int PRIMARY KEY, name text);"
+      "CREATE TABLE country (k int PRIMARY KEY, name text); RESET client_min_messages");
+  for (int k = 0; k < 9; ++k)
+    c.sql(k % 3 + 1, fmt::format("INSERT INTO item VALUES ({}, 'n{}')", k, k));
+}
+
+// Connections that some statement has not given back.
+inline std::size_t busy_connections(Cluster& c) {
+  std::size_t busy = 0;
+  for (const backend::PoolCounts& n : c.context().pool.counts()) busy += n.active;
+  return busy;
+}
+
+inline Outcome run_for(Client& client, const plan::Plan& plan, bool describe) {
+  return Cluster::get()->run(run_as_session(&client, &plan, describe));
+}
 
 }  // namespace shoal::exec::testing

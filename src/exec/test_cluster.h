@@ -132,8 +132,10 @@ class Cluster {
       return fmt::format("INSERT INTO decision VALUES ('{}', 'commit')", key);
     };
     context_->decision_sql.settle = [](std::string_view key) {
-      return fmt::format("INSERT INTO decision VALUES ('{0}', 'abort') ON CONFLICT DO NOTHING;"
-                         "SELECT outcome FROM decision WHERE gid = '{0}'", key);
+      return fmt::format(
+          "INSERT INTO decision VALUES ('{0}', 'abort') ON CONFLICT DO NOTHING;"
+          "SELECT outcome FROM decision WHERE gid = '{0}'",
+          key);
     };
   }
 

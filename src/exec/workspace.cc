@@ -31,8 +31,7 @@ class FinishedRows : public PassingRows {
 }  // namespace
 
 io::Task<Result<Workspace>> Workspace::take(Run run) {
-  Result<Borrowed> connection =
-      co_await Borrowed::take(run.transaction, run.request.snapshot.home);
+  Result<Borrowed> connection = co_await Borrowed::take(run.transaction, run.request.snapshot.home);
   if (!connection) co_return connection.error();
   if (run.request.plan.user_code) (*connection)->user_code = true;
   co_return Workspace(std::move(*connection));
@@ -76,8 +75,10 @@ void Workspace::end_frame() {
 
 void Workspace::add_row(std::string_view body) {
   // A DataRow and a binary COPY tuple are written alike: count, then length and bytes of each.
-  if (form_ == CopyForm::kBinary) append(body);
-  else append_text_row(body);
+  if (form_ == CopyForm::kBinary)
+    append(body);
+  else
+    append_text_row(body);
 }
 
 void Workspace::append_text_row(std::string_view body) {

@@ -17,20 +17,30 @@ constexpr std::uint32_t kBool = 16, kInt8 = 20, kInt2 = 21, kInt4 = 23, kNumeric
 
 bool settings_change_text(std::uint32_t type) {
   switch (type) {
-    case 17: case 700: case 701: case 1082: case 1083: case 1114: case 1184: return true;
-    default: return false;
+    case 17:
+    case 700:
+    case 701:
+    case 1082:
+    case 1083:
+    case 1114:
+    case 1184:
+      return true;
+    default:
+      return false;
   }
 }
 
 sql::ExprPtr output_expr(const route::Analysis& a, const route::Output& o) {
   if (o.expr != nullptr) return sql::clone(*o.expr);
   const auto& relation = a.relation(o.column->relation);
-  return make_column(relation.name, relation.columns[static_cast<std::size_t>(o.column->column)].name);
+  return make_column(relation.name,
+                     relation.columns[static_cast<std::size_t>(o.column->column)].name);
 }
 
 }  // namespace
 
-std::optional<Plan> Planner::combine(const sql::Select& s, const route::Analysis& a, route::Deriver& d) {
+std::optional<Plan> Planner::combine(const sql::Select& s, const route::Analysis& a,
+                                     route::Deriver& d) {
   const route::Block& b = a.block(a.root);
   if (b.left >= 0 || !s.values.empty() || b.windowed() || !b.distinct_on.empty() || s.with_ties ||
       s.having || !s.with.ctes.empty() || a.effects.row_volatile || a.effects.home) {
@@ -49,7 +59,8 @@ std::optional<Plan> Planner::combine(const sql::Select& s, const route::Analysis
 // The exact partial form of one aggregate; nullopt when there is none that is simple.
 std::optional<Combine> Planner::partial(const route::Analysis& a, const Property& rows,
                                         const sql::Call& c, int position) const {
-  if (c.over || c.within_group || c.variadic || !c.order_by.empty() || c.name.empty()) return std::nullopt;
+  if (c.over || c.within_group || c.variadic || !c.order_by.empty() || c.name.empty())
+    return std::nullopt;
   // The name must be PostgreSQL's own aggregate, not one of a schema in the path.
   for (const catalog::Function* f : snapshot_.resolve_functions(in_.session.search_path, c.name)) {
     if (!f->builtin()) return std::nullopt;
@@ -59,9 +70,10 @@ std::optional<Combine> Planner::partial(const route::Analysis& a, const Property
   const auto column = c.args.size() == 1 ? a.find_column(c.args[0].get()) : std::nullopt;
   if (c.distinct) {
     // Values of a part column are on one shard each, so that distinct counts add up.
-    const bool part = column && std::any_of(rows.match.begin(), rows.match.end(), [&](const auto& m) {
-      return m.link && m.columns.size() == 1 && m.columns[0] == *column;
-    });
+    const bool part =
+        column && std::any_of(rows.match.begin(), rows.match.end(), [&](const auto& m) {
+          return m.link && m.columns.size() == 1 && m.columns[0] == *column;
+        });
     if (name != "count" || !part) return std::nullopt;
   }
   if (name == "count") {
@@ -84,7 +96,8 @@ std::optional<Combine> Planner::partial(const route::Analysis& a, const Property
   }
   if (name != "min" && name != "max") return std::nullopt;
   const auto key = sort_key(a, *column, position, nullptr);
-  if (!key || settings_change_text(type) || !route::equal_is_identical(Oid{type})) return std::nullopt;
+  if (!key || settings_change_text(type) || !route::equal_is_identical(Oid{type}))
+    return std::nullopt;
   out.kind = name == "min" ? Combine::Kind::kMin : Combine::Kind::kMax;
   out.type = type;
   out.order = *key;
@@ -105,10 +118,12 @@ std::optional<Plan> Planner::aggregates(const sql::Select& s, const route::Analy
   const auto column_of = [&](const sql::Expr* e, std::optional<route::ColumnId> column,
                              int position) -> std::optional<Combine> {
     if (column) {
-      const bool grouped = std::any_of(keys.begin(), keys.end(), [&](const auto& k) { return k.column == column; });
+      const bool grouped =
+          std::any_of(keys.begin(), keys.end(), [&](const auto& k) { return k.column == column; });
       const Oid type = a.column(*column).type;
       const auto key = sort_key(a, *column, position, nullptr);
-      if (!grouped || !key || settings_change_text(type.value) || !route::equal_is_identical(type)) {
+      if (!grouped || !key || settings_change_text(type.value) ||
+          !route::equal_is_identical(type)) {
         return std::nullopt;
       }
       Combine group;
@@ -117,7 +132,8 @@ std::optional<Plan> Planner::aggregates(const sql::Select& s, const route::Analy
       return group;
     }
     const auto* call = e == nullptr ? nullptr : std::get_if<sql::Call>(&e->node);
-    if (call == nullptr || a.aggregate_of.count(e) == 0 || a.aggregate_of.at(e) != b.id) return std::nullopt;
+    if (call == nullptr || a.aggregate_of.count(e) == 0 || a.aggregate_of.at(e) != b.id)
+      return std::nullopt;
     return partial(a, rows, *call, position);
   };
   for (std::size_t i = 0; i < b.outputs.size(); ++i) {

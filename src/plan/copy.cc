@@ -8,10 +8,9 @@ using route::Property;
 
 Oid Planner::named_table(const sql::RangeVar& rv, const catalog::Table*& out) const {
   const auto& temps = in_.session.temp_tables;
-  const bool temporary = rv.schema.empty() &&
-                         std::find(temps.begin(), temps.end(), rv.name) != temps.end();
-  out = temporary ? nullptr
-                  : snapshot_.resolve_table(in_.session.search_path, rv.schema, rv.name);
+  const bool temporary =
+      rv.schema.empty() && std::find(temps.begin(), temps.end(), rv.name) != temps.end();
+  out = temporary ? nullptr : snapshot_.resolve_table(in_.session.search_path, rv.schema, rv.name);
   return out == nullptr ? Oid{} : out->oid;
 }
 
@@ -25,12 +24,14 @@ Plan Planner::copy(const sql::Copy& c) {
   };
   if (c.query || c.opaque_query) {
     if (c.opaque_query || !c.query) {
-      if (!snapshot_.any_sharded()) return done(forward(snapshot_.home, "nothing is sharded"), nullptr);
+      if (!snapshot_.any_sharded())
+        return done(forward(snapshot_.home, "nothing is sharded"), nullptr);
       return refused(Refusal::kUnknownGrammar, "COPY of a data-modifying query");
     }
     const route::Analysis a = route::bind_query(*c.query, snapshot_, in_.session);
     if (auto stop = stopped(a)) return std::move(*stop);
-    if (home_only(a)) return finish(done(forward(snapshot_.home, "tables of the home shard"), nullptr), a);
+    if (home_only(a))
+      return finish(done(forward(snapshot_.home, "tables of the home shard"), nullptr), a);
     if (a.opaque || a.modifying_cte) return refused(Refusal::kUnknownGrammar, "COPY of this query");
     route::Deriver d(a, reader_);
     const Property p = d.block(a.root);
@@ -43,13 +44,17 @@ Plan Planner::copy(const sql::Copy& c) {
     if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
       return finish(done(forward(p.shards[0], where_text(a, d)), nullptr), a);
     }
-    if (!p.partitioned() || !c.query->order_by.empty() || needs_home || a.system_columns || a.effects.moment) {
-      return refused(Refusal::kNotProvable, p.gathered() ? p.rule : "COPY of an ordered query over shards");
+    if (!p.partitioned() || !c.query->order_by.empty() || needs_home || a.system_columns ||
+        a.effects.moment) {
+      return refused(Refusal::kNotProvable,
+                     p.gathered() ? p.rule : "COPY of an ordered query over shards");
     }
     Plan plan;
     CopyOut out;
     out.shards = p.shards;
-    for (const auto& o : c.options) out.header = out.header || (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
+    for (const auto& o : c.options)
+      out.header = out.header ||
+                   (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
     plan.node = std::move(out);
     plan.reason = p.rule;
     return finish(done(std::move(plan), nullptr), a);
@@ -67,13 +72,16 @@ Plan Planner::copy(const sql::Copy& c) {
     return refused(Refusal::kShardLocalCatalog, "COPY with a file of a server");
   }
   if (!c.from) {
-    if (t->kind == TableKind::kReference) return done(forward(snapshot_.home, "reference table"), t);
+    if (t->kind == TableKind::kReference)
+      return done(forward(snapshot_.home, "reference table"), t);
     Plan plan;
     CopyOut out;
     sql::Select none;
     const route::Analysis a = route::bind_query(none, snapshot_, in_.session);
     out.shards = route::Deriver(a, reader_).all_shards(*t);
-    for (const auto& o : c.options) out.header = out.header || (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
+    for (const auto& o : c.options)
+      out.header = out.header ||
+                   (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
     if (out.shards.size() == 1) return done(forward(out.shards[0], "one shard"), t);
     plan.node = std::move(out);
     plan.reason = "sharded table " + t->name;
@@ -98,18 +106,22 @@ Plan Planner::copy(const sql::Copy& c) {
   };
   for (const auto& name : in.columns) {
     if (t->column(std::string_view(name)) == nullptr) {
-      return error(make_error("42703", "column \"" + name + "\" of relation \"" + t->name + "\" does not exist"));
+      return error(make_error(
+          "42703", "column \"" + name + "\" of relation \"" + t->name + "\" does not exist"));
     }
   }
   for (const auto& column : t->columns) {
     if (field(column.name) >= 0 || column.generated) continue;
     if (column.sequence.value != 0) {
-      return refused(Refusal::kInsertSource, "column " + column.name + " would be filled from each shard's own sequence",
+      return refused(Refusal::kInsertSource,
+                     "column " + column.name + " would be filled from each shard's own sequence",
                      "name the column in COPY and give its values");
     }
     // Any call may give another value on each copy.
-    if (in.reference && column.has_default && column.default_sql.find_first_of("(C") != std::string::npos) {
-      return refused(Refusal::kReferenceWrite, "the default of " + column.name + " differs on each copy",
+    if (in.reference && column.has_default &&
+        column.default_sql.find_first_of("(C") != std::string::npos) {
+      return refused(Refusal::kReferenceWrite,
+                     "the default of " + column.name + " differs on each copy",
                      "name the column in COPY and give its values");
     }
   }
@@ -149,7 +161,8 @@ Plan Planner::truncate(const sql::Truncate& s) {
   for (const auto& rv : s.tables) {
     const catalog::Table* t = nullptr;
     if (named_table(rv, t).value != 0) plan.tables.push_back(t->oid);
-    const bool spread = t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
+    const bool spread =
+        t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
     (spread ? kinds.spread : kinds.single) = true;
     if (t != nullptr && t->has_triggers && snapshot_.any_sharded()) {
       return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
@@ -162,7 +175,8 @@ Plan Planner::truncate(const sql::Truncate& s) {
     return plan;
   }
   if (kinds.single) {
-    return refused(Refusal::kWriteNotProvable, "it names tables of one shard and of all shards together",
+    return refused(Refusal::kWriteNotProvable,
+                   "it names tables of one shard and of all shards together",
                    "truncate them with two statements in one transaction");
   }
   Broadcast all;
@@ -188,7 +202,8 @@ Plan Planner::maintenance(const sql::Maintenance& m) {
   for (const auto& rv : m.tables) {
     const catalog::Table* t = nullptr;
     if (named_table(rv, t).value != 0) plan.tables.push_back(t->oid);
-    const bool spread = t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
+    const bool spread =
+        t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
     (spread ? kinds.spread : kinds.single) = true;
   }
   const bool whole = m.tables.empty() && snapshot_.any_sharded() &&
@@ -199,9 +214,11 @@ Plan Planner::maintenance(const sql::Maintenance& m) {
     return plan;
   }
   if (kinds.single) {
-    return refused(Refusal::kWriteNotProvable, "it names tables of one shard and of all shards together");
+    return refused(Refusal::kWriteNotProvable,
+                   "it names tables of one shard and of all shards together");
   }
-  if (m.command != "VACUUM" && m.command != "ANALYZE" && m.command != "REINDEX" && m.command != "CLUSTER") {
+  if (m.command != "VACUUM" && m.command != "ANALYZE" && m.command != "REINDEX" &&
+      m.command != "CLUSTER") {
     return refused(Refusal::kDdlUnsupported, m.command + " over several shards");
   }
   Broadcast all;

@@ -14,10 +14,13 @@ std::string names(const std::vector<ShardId>& ids, const catalog::Snapshot& snap
   return out;
 }
 
-std::string text_of(const ShardText& t) { return t.sql.empty() ? "as it came" : t.sql; }
+std::string text_of(const ShardText& t) {
+  return t.sql.empty() ? "as it came" : t.sql;
+}
 
 void merge_lines(const Merge& m, std::vector<std::string>& out) {
-  static constexpr const char* kinds[] = {"group", "count", "sum", "min", "max", "bool_and", "bool_or"};
+  static constexpr const char* kinds[] = {"group", "count",    "sum",    "min",
+                                          "max",   "bool_and", "bool_or"};
   std::string line;
   const auto add = [&](const std::string& part) { line += (line.empty() ? "" : "; ") + part; };
   if (!m.combine.empty()) {
@@ -53,24 +56,29 @@ struct Printer {
     head.push_back("route: " + std::to_string(s.shards.size()) + " shards");
     body.push_back("shards: " + names(s.shards, snapshot));
     body.push_back("text: " + text_of(s.text));
-    if (s.writes) body.push_back("tags: added up");
-    else merge_lines(s.merge, body);
+    if (s.writes)
+      body.push_back("tags: added up");
+    else
+      merge_lines(s.merge, body);
   }
   void operator()(const Pull& p) {
     head.push_back("route: gather");
     for (const PullStep& step : p.steps) {
-      body.push_back("pull " + step.temp_table + " from " + names(step.shards, snapshot) + ": " + step.text.sql);
+      body.push_back("pull " + step.temp_table + " from " + names(step.shards, snapshot) + ": " +
+                     step.text.sql);
     }
     body.push_back("finish: " + p.finish.sql);
   }
   void operator()(const Write& w) {
     std::vector<ShardId> shards;
     for (const WritePart& part : w.parts) {
-      if (std::find(shards.begin(), shards.end(), part.shard) == shards.end()) shards.push_back(part.shard);
+      if (std::find(shards.begin(), shards.end(), part.shard) == shards.end())
+        shards.push_back(part.shard);
     }
     head.push_back("route: " + std::to_string(shards.size()) + " shards");
     body.push_back("shards: " + names(shards, snapshot));
-    for (const WritePart& part : w.parts) body.push_back("text on " + names({part.shard}, snapshot) + ": " + text_of(part.text));
+    for (const WritePart& part : w.parts)
+      body.push_back("text on " + names({part.shard}, snapshot) + ": " + text_of(part.text));
   }
   void operator()(const ReferenceWrite& w) {
     head.push_back("route: all copies");
@@ -83,7 +91,8 @@ struct Printer {
   void operator()(const RoutedInsert& r) {
     head.push_back("route: row by row");
     if (r.source) {
-      for (const std::string& line : explain_route(*r.source, snapshot)) body.push_back("source " + line);
+      for (const std::string& line : explain_route(*r.source, snapshot))
+        body.push_back("source " + line);
     }
   }
   void operator()(const CopyIn& c) {
@@ -100,14 +109,17 @@ struct Printer {
     body.push_back("shards: " + names(b.shards, snapshot));
     body.push_back("text: " + text_of(b.text));
   }
-  void operator()(const NeedTypes&) { head.push_back("route: the parameters' types must be known first"); }
+  void operator()(const NeedTypes&) {
+    head.push_back("route: the parameters' types must be known first");
+  }
   void operator()(const Error& e) {
     // A refusal's DETAIL starts with its number.
     const auto colon = e.detail.find(':');
     const bool numbered = e.detail.compare(0, 2, "SH") == 0 && colon != std::string::npos;
     head.push_back("refused: " + (numbered ? e.detail.substr(0, colon) : e.sqlstate));
     body.push_back("message: " + e.message);
-    if (numbered && colon + 2 <= e.detail.size()) head.push_back("reason: " + e.detail.substr(colon + 2));
+    if (numbered && colon + 2 <= e.detail.size())
+      head.push_back("reason: " + e.detail.substr(colon + 2));
     if (!e.hint.empty()) body.push_back("hint: " + e.hint);
   }
 };
@@ -118,7 +130,8 @@ std::vector<std::string> explain_route(const Plan& plan, const catalog::Snapshot
   Printer p{plan, snapshot, {}, {}};
   std::visit(p, plan.node);
   std::vector<std::string> out = std::move(p.head);
-  if (!plan.reason.empty() && !std::holds_alternative<Error>(plan.node)) out.push_back("reason: " + plan.reason);
+  if (!plan.reason.empty() && !std::holds_alternative<Error>(plan.node))
+    out.push_back("reason: " + plan.reason);
   out.insert(out.end(), p.body.begin(), p.body.end());
   for (const std::string& line : plan.explain) out.push_back("  " + line);
   return out;

@@ -40,4 +40,26 @@ Result<std::optional<std::vector<ShardId>>> place_rows(const sql::Insert& s,
 // Whether the source's part columns feed the key unchanged, so that each row stays on its shard.
 bool feeds_key(const route::Property& source, const route::Block& root, const InsertTarget& target);
 
+// Everything that the steps of planning one INSERT share.
+struct InsertWork {
+  const PlanInput& in;
+  const sql::Insert& s;
+  const route::Analysis& a;
+  route::Property source;  // of the rows that are inserted
+  InsertTarget target;
+  std::vector<const catalog::Column*>
+      filled;                 // not listed; computed on home before the rows are placed
+  bool computed = false;      // some value must come from home first
+  bool row_volatile = false;  // some value or default differs from row to row
+  bool moment = false;        // some value or default is the transaction's time
+};
+
+// insert_computed.cc: values or rows that must be known before they can be placed.
+Plan computed_values(const InsertWork& w);
+Plan computed_rows(const InsertWork& w);
+
+// A SELECT made by the planner: its plan has texts of its own, and sequences may be drawn from
+// where its gathered rows are.
+Plan make_source_plan(const PlanInput& input);
+
 }  // namespace shoal::plan

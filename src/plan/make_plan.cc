@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "plan/insert.h"
 #include "plan/planner.h"
 #include "sql/deparse.h"
 #include "sql/visit.h"
@@ -42,7 +43,9 @@ const std::string& Planner::shard_name(ShardId id) const {
 }
 
 // Neither a sharded nor a reference table is named: home answers, as it came.
-bool Planner::home_only(const route::Analysis& a) const { return !a.sharded && !a.reference; }
+bool Planner::home_only(const route::Analysis& a) const {
+  return !a.sharded && !a.reference;
+}
 
 std::optional<Plan> Planner::stopped(const route::Analysis& a) const {
   if (a.refusal) return error(*a.refusal);
@@ -101,7 +104,9 @@ bool same_under_all_settings(keys::KeyType type) {
 
 }  // namespace
 
-bool Planner::reusable_type(keys::KeyType type) const { return same_under_all_settings(type); }
+bool Planner::reusable_type(keys::KeyType type) const {
+  return same_under_all_settings(type);
+}
 
 // The one-shard plan is right for other values of the constant as well when the same rules, with
 // the shard of that constant left open, still prove one shard: that of the constant.
@@ -111,8 +116,8 @@ void Planner::set_reuse(Plan& plan, const route::Analysis& a, const route::Deriv
   route::ConstantReader reader(snapshot_, in_.session, in_.params);
   route::Deriver again(a, reader);
   again.set_symbolic(source);
-  const Property p = in_.statement.node.index() == 0 ? again.block(a.root)
-                                                     : again.rows(a.block(a.root));
+  const Property p =
+      in_.statement.node.index() == 0 ? again.block(a.root) : again.rows(a.block(a.root));
   if (!p.singular() || p.shards[0] != route::kValueShard) return;
   if (!same_under_all_settings(source.type)) return;
   plan.reuse = Plan::KeySource{source.keyspace, source.type, source.param,
@@ -161,7 +166,8 @@ std::string Planner::where_text(const route::Analysis& a, const route::Deriver& 
 // SET shoal.shard: everything goes there as it came.
 Plan Planner::planned_shard() {
   const catalog::Shard* s = snapshot_.shard(*in_.session.shard);
-  if (s == nullptr) return refused(Refusal::kUnknownShard, "shoal.shard is '" + *in_.session.shard + "'");
+  if (s == nullptr)
+    return refused(Refusal::kUnknownShard, "shoal.shard is '" + *in_.session.shard + "'");
   Plan out = forward(s->id, "shoal.shard = '" + s->name + "'");
   const bool reads = std::holds_alternative<sql::SelectPtr>(in_.statement.node);
   out.writes = !reads;
@@ -211,6 +217,23 @@ Plan Planner::plan() {
   return out;
 }
 
-Plan make_plan(const PlanInput& input) { return Planner(input).plan(); }
+Plan Planner::source_plan() {
+  source_ = true;
+  Plan out = plan();
+  if (std::holds_alternative<Error>(out.node) || std::holds_alternative<NeedTypes>(out.node)) {
+    return out;
+  }
+  if (auto e = own_texts(out, in_.statement)) return error(std::move(*e));
+  out.reuse.reset();
+  return out;
+}
+
+Plan make_source_plan(const PlanInput& input) {
+  return Planner(input).source_plan();
+}
+
+Plan make_plan(const PlanInput& input) {
+  return Planner(input).plan();
+}
 
 }  // namespace shoal::plan

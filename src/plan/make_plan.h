@@ -19,8 +19,8 @@ struct PlanInput {
 };
 
 // Plans SELECT, INSERT, UPDATE, DELETE, MERGE, COPY, TRUNCATE, LOCK TABLE, VACUUM-like and CALL/DO.
-// Transaction control, SET/SHOW, PREPARE/EXECUTE, DDL and shoal.* calls are the session's own; given
-// one of them this returns SH0002. A refusal is a Plan whose node is the Error.
+// Transaction control, SET/SHOW, PREPARE/EXECUTE, DDL and shoal.* calls are the session's own;
+// given one of them this returns SH0002. A refusal is a Plan whose node is the Error.
 Plan make_plan(const PlanInput& input);
 
 // The lines that EXPLAIN (ROUTE) and `shoal route` print: route, reason, shards, per-shard SQL,

@@ -9,19 +9,22 @@ using catalog::TableKind;
 using route::Property;
 
 // The key of what one WHEN NOT MATCHED inserts, seen from the joined rows.
-std::optional<Plan> Planner::check_merge_insert(const sql::MergeWhen& when, const route::Analysis& a,
-                                                const catalog::Table& t, const Property& p) {
+std::optional<Plan> Planner::check_merge_insert(const sql::MergeWhen& when,
+                                                const route::Analysis& a, const catalog::Table& t,
+                                                const Property& p) {
   sql::Insert shape;
   for (const auto& c : when.columns) shape.columns.push_back({c.name, {}});
   auto columns = find_columns(shape, t, when.values.size());
   if (!columns) return error(columns.error());
   for (const auto& c : t.columns) {
     const auto at = std::find(columns->columns.begin(), columns->columns.end(), &c);
-    const bool given = at != columns->columns.end() &&
-                       !is_default(when.values[static_cast<std::size_t>(at - columns->columns.begin())]);
+    const bool given =
+        at != columns->columns.end() &&
+        !is_default(when.values[static_cast<std::size_t>(at - columns->columns.begin())]);
     const DefaultKind kind = given ? DefaultKind::kNone : default_kind(c, snapshot_, in_.session);
     if (kind == DefaultKind::kSequence || (kind == DefaultKind::kMoment && !p.singular())) {
-      return refused(Refusal::kMergeStatement, "column " + c.name + " of an inserted row is computed on each shard");
+      return refused(Refusal::kMergeStatement,
+                     "column " + c.name + " of an inserted row is computed on each shard");
     }
   }
   const catalog::Keyspace* ks = snapshot_.keyspace(t.keyspace);
@@ -34,11 +37,13 @@ std::optional<Plan> Planner::check_merge_insert(const sql::MergeWhen& when, cons
     }
     const catalog::Column& c = *columns->columns[static_cast<std::size_t>(at)];
     const auto& e = when.values[static_cast<std::size_t>(at)];
-    if (is_default(e) || ks == nullptr) return refused(Refusal::kMergeStatement, "an inserted row does not give the shard key");
+    if (is_default(e) || ks == nullptr)
+      return refused(Refusal::kMergeStatement, "an inserted row does not give the shard key");
     if (const auto column = a.find_column(e.get())) {
       const auto x = keys::key_type_of_oid(a.column(*column).type.value);
       const auto y = keys::key_type_of_oid(c.type.value);
-      if (x && y && keys::family_of(*x) == keys::family_of(*y) && c.typmod < 0) own.push_back(*column);
+      if (x && y && keys::family_of(*x) == keys::family_of(*y) && c.typmod < 0)
+        own.push_back(*column);
     } else if (auto value = reader_.read_stored(*e, c, ks->types[i]);
                value && value->kind == route::Constant::Kind::kValue) {
       constants.push_back(*value->value);
@@ -53,7 +58,8 @@ std::optional<Plan> Planner::check_merge_insert(const sql::MergeWhen& when, cons
     const auto shard = ks->placement->place(constants);
     if (shard && *shard == p.shards[0]) return std::nullopt;
   }
-  return refused(Refusal::kMergeStatement, "the shard key of an inserted row is not its source row's");
+  return refused(Refusal::kMergeStatement,
+                 "the shard key of an inserted row is not its source row's");
 }
 
 Plan Planner::merge(const sql::Merge& s) {
@@ -71,7 +77,8 @@ Plan Planner::merge(const sql::Merge& s) {
     return writes(forward(snapshot_.home, "tables of the home shard"));
   }
   if (a.opaque || a.modifying_cte || t == nullptr) {
-    return refused(Refusal::kMergeStatement, "a part of the statement is not understood by the router");
+    return refused(Refusal::kMergeStatement,
+                   "a part of the statement is not understood by the router");
   }
   if (t->has_triggers || t->has_rules) {
     return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger or rule");
@@ -84,15 +91,18 @@ Plan Planner::merge(const sql::Merge& s) {
   trace_ = d.trace();
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
   if (!p.partitioned() && !p.singular()) {
-    return refused(Refusal::kMergeStatement, p.rule.empty() ? "the source is the same on every shard" : p.rule);
+    return refused(Refusal::kMergeStatement,
+                   p.rule.empty() ? "the source is the same on every shard" : p.rule);
   }
   if (needs_home && !(p.singular() && p.shards[0] == snapshot_.home)) {
     return refused(Refusal::kMergeStatement, "it joins tables of different shards");
   }
   if (a.effects.moment && !p.singular()) {
-    return refused(Refusal::kVolatileInPull, "now() has another value on each shard", "pass the time as a parameter");
+    return refused(Refusal::kVolatileInPull, "now() has another value on each shard",
+                   "pass the time as a parameter");
   }
-  if (a.system_columns && !p.singular()) return refused(Refusal::kSystemColumn, "over several shards");
+  if (a.system_columns && !p.singular())
+    return refused(Refusal::kSystemColumn, "over several shards");
   if (t->kind == TableKind::kSharded) {
     for (const auto& when : s.whens) {
       if (when.action == sql::MergeWhen::Action::kUpdate) {
@@ -105,7 +115,8 @@ Plan Planner::merge(const sql::Merge& s) {
   }
   if (p.singular()) return writes(forward(p.shards[0], where_text(a, d)));
   if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied, "it would run on " + std::to_string(p.shards.size()) + " shards");
+    return refused(Refusal::kFanoutDenied,
+                   "it would run on " + std::to_string(p.shards.size()) + " shards");
   }
   Plan plan;
   Scatter scatter;

@@ -17,8 +17,10 @@ struct OneShard {
 
   void take(const Property& p, const std::string& what) {
     if (!why.empty() || p.anywhere()) return;
-    if (!p.singular()) why = what + " is not on one shard: " + p.rule;
-    else take(p.shards[0], what);
+    if (!p.singular())
+      why = what + " is not on one shard: " + p.rule;
+    else
+      take(p.shards[0], what);
   }
   void take(ShardId s, const std::string& what) {
     if (shard && *shard != s) why = what + " is on another shard than the rest";
@@ -46,7 +48,8 @@ Result<ShardId> Planner::insert_shard(const sql::Insert& s, const route::Analysi
     return default_kind(c, snapshot_, in_.session) == DefaultKind::kSequence;
   };
   for (const auto& c : t->columns) {
-    const bool listed = std::find(columns->columns.begin(), columns->columns.end(), &c) != columns->columns.end();
+    const bool listed =
+        std::find(columns->columns.begin(), columns->columns.end(), &c) != columns->columns.end();
     if (!listed && drawn(c)) {
       return refuse(Refusal::kInsertSource, "column " + c.name + " is filled from a sequence");
     }
@@ -56,7 +59,8 @@ Result<ShardId> Planner::insert_shard(const sql::Insert& s, const route::Analysi
     for (const auto& row : s.source->values) {
       for (std::size_t i = 0; i < row.size() && i < columns->columns.size(); ++i) {
         if (is_default(row[i]) && drawn(*columns->columns[i])) {
-          return refuse(Refusal::kInsertSource, "column " + columns->columns[i]->name + " is filled from a sequence");
+          return refuse(Refusal::kInsertSource,
+                        "column " + columns->columns[i]->name + " is filled from a sequence");
         }
       }
     }
@@ -65,7 +69,8 @@ Result<ShardId> Planner::insert_shard(const sql::Insert& s, const route::Analysi
     if (!places) return places.error();
     if (!*places) return refuse(Refusal::kInsertSource, "a key that must be computed first");
     for (const ShardId id : **places) {
-      if (id != (*places)->front()) return refuse(Refusal::kWriteNotProvable, "its rows belong to several shards");
+      if (id != (*places)->front())
+        return refuse(Refusal::kWriteNotProvable, "its rows belong to several shards");
     }
     if (!p.anywhere() && !(p.singular() && p.shards[0] == (*places)->front())) {
       return refuse(Refusal::kWriteNotProvable, "its source is on another shard");
@@ -73,14 +78,16 @@ Result<ShardId> Planner::insert_shard(const sql::Insert& s, const route::Analysi
     return (*places)->front();
   }
   if (!p.singular() || !feeds_key(p, a.block(source), *columns)) {
-    return refuse(Refusal::kWriteNotProvable, p.singular() ? "the key of its rows is not certain" : p.rule);
+    return refuse(Refusal::kWriteNotProvable,
+                  p.singular() ? "the key of its rows is not certain" : p.rule);
   }
   return p.shards[0];
 }
 
 Plan Planner::modifying_cte(const route::Analysis& a) {
   if (a.opaque) {
-    return refused(Refusal::kUnknownGrammar, "a part of the statement is not understood by the router");
+    return refused(Refusal::kUnknownGrammar,
+                   "a part of the statement is not understood by the router");
   }
   route::Deriver d(a, reader_);
   OneShard one;
@@ -95,7 +102,8 @@ Plan Planner::modifying_cte(const route::Analysis& a) {
       stop = refused(Refusal::kWriteNotProvable, "a reference table beside other writes");
       return;
     }
-    if (set != nullptr && r.table->kind == TableKind::kSharded) stop = check_assignments(a, target, *set);
+    if (set != nullptr && r.table->kind == TableKind::kSharded)
+      stop = check_assignments(a, target, *set);
     one.take(d.rows(a.block(r.owner)), "the write of " + r.table->name);
   };
   const auto insert = [&](const sql::Insert& s, int target, int source) {
@@ -106,7 +114,8 @@ Plan Planner::modifying_cte(const route::Analysis& a) {
     }
     one.take(*shard, "the INSERT");
     d.pin(a.relation(target).owner, *shard);
-    for (const auto& sub : a.block(a.relation(target).owner).sublinks) one.take(d.block(sub.block), "a subquery");
+    for (const auto& sub : a.block(a.relation(target).owner).sublinks)
+      one.take(d.block(sub.block), "a subquery");
   };
   for (const route::CteUse& use : a.ctes) {
     if (!use.modifying || stop) continue;
@@ -136,7 +145,8 @@ Plan Planner::modifying_cte(const route::Analysis& a) {
   if (stop) return std::move(*stop);
   trace_ = d.trace();
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown || a.effects.home;
-  if (one.why.empty() && needs_home && one.shard != snapshot_.home) one.why = "it needs tables of the home shard";
+  if (one.why.empty() && needs_home && one.shard != snapshot_.home)
+    one.why = "it needs tables of the home shard";
   if (!one.why.empty() || !one.shard) return refused(Refusal::kWriteNotProvable, one.why);
   Plan plan = forward(*one.shard, where_text(a, d));
   plan.writes = plan.locks = true;

@@ -1,5 +1,5 @@
-// What to run where, and how the answers become one: the only thing that exec/ knows of a statement.
-// Made by make_plan (make_plan.h), immutable, may be cached and shared within a core.
+// What to run where, and how the answers become one: the only thing that exec/ knows of a
+// statement. Made by make_plan (make_plan.h), immutable, may be cached and shared within a core.
 // Thread rule: const after construction.
 #pragma once
 #include <cstdint>
@@ -35,7 +35,7 @@ struct SortKey {
   std::uint32_t type = 0;       // pg_type oid: fixes decoding and order
   std::uint32_t collation = 0;  // for text types; 0 = none
   enum class Order : std::uint8_t { kNatural, kBytes, kIcu, kLibc } order = Order::kNatural;
-  std::string locale;           // of kIcu, kLibc
+  std::string locale;  // of kIcu, kLibc
 };
 
 // Native finishing of partial aggregates (planner.md section 4.2): rows with equal group columns
@@ -43,18 +43,18 @@ struct SortKey {
 struct Combine {
   enum class Kind : std::uint8_t { kGroup, kCount, kSum, kMin, kMax, kBoolAnd, kBoolOr };
   Kind kind = Kind::kGroup;
-  std::uint32_t type = 0;      // result type oid of the column as PostgreSQL gives it
-  SortKey order;               // of kGroup, kMin, kMax: equality and order
+  std::uint32_t type = 0;  // result type oid of the column as PostgreSQL gives it
+  SortKey order;           // of kGroup, kMin, kMax: equality and order
 };
 
 struct Merge {
-  std::vector<SortKey> order;      // k-way merge; empty: concatenation
-  std::vector<Combine> combine;    // empty: rows pass; else one entry per column of the shard text
-  bool ungrouped = false;          // combine without group columns: exactly one row comes out
-  bool distinct = false;           // drop equal neighbours (order covers all columns)
+  std::vector<SortKey> order;    // k-way merge; empty: concatenation
+  std::vector<Combine> combine;  // empty: rows pass; else one entry per column of the shard text
+  bool ungrouped = false;        // combine without group columns: exactly one row comes out
+  bool distinct = false;         // drop equal neighbours (order covers all columns)
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> limit;
-  int hidden_columns = 0;          // trailing columns that the client does not see
+  int hidden_columns = 0;  // trailing columns that the client does not see
   // Shape after combine: output columns by position in the combined row; empty = as they are.
   std::vector<int> output;
 };
@@ -70,22 +70,24 @@ struct Scatter {
 
 // 3. Gather rows into temporary tables of a workspace connection on home and finish there.
 struct PullStep {
-  std::string temp_table;          // unique name, unquoted
-  std::string like_sql;            // SELECT whose columns give the temp table its shape (on home)
-  std::vector<std::string> index_columns;  // PRIMARY KEY to add (functional dependence), may be empty
+  std::string temp_table;  // unique name, unquoted
+  std::string like_sql;    // SELECT whose columns give the temp table its shape (on home)
+  std::vector<std::string>
+      index_columns;  // PRIMARY KEY to add (functional dependence), may be empty
   std::vector<ShardId> shards;
-  ShardText text;                  // rows to bring
+  ShardText text;  // rows to bring
 };
 struct Pull {
   std::vector<PullStep> steps;
-  ShardText finish;                // on the workspace, refers to the temp tables
+  ShardText finish;  // on the workspace, refers to the temp tables
 };
 
 // 4. Writes whose text differs per shard.
 struct WritePart {
   ShardId shard;
   ShardText text;
-  std::vector<std::uint32_t> input_rows;  // input row index of each row of this part (RETURNING order)
+  std::vector<std::uint32_t>
+      input_rows;  // input row index of each row of this part (RETURNING order)
 };
 struct Write {
   std::vector<WritePart> parts;
@@ -109,14 +111,14 @@ struct ReferenceWrite {
 // planned like a SELECT and its rows are inserted by key. Also INSERT .. SELECT that is gathered.
 struct Plan;
 struct RoutedInsert {
-  std::shared_ptr<const Plan> source;   // gives rows in input order
+  std::shared_ptr<const Plan> source;  // gives rows in input order
   Oid table;
-  std::vector<std::string> columns;     // target columns, one per source column
-  std::vector<int> key_columns;         // positions of the key within the source's columns
-  KeyspaceId keyspace;                  // unset (0) for reference tables: to all shards
-  std::string insert_suffix;            // OVERRIDING/ON CONFLICT text appended after VALUES
-  std::string returning;                // RETURNING list text, empty if none
-  std::vector<ShardId> copies;          // reference target: all shards
+  std::vector<std::string> columns;  // target columns, one per source column
+  std::vector<int> key_columns;      // positions of the key within the source's columns
+  KeyspaceId keyspace;               // unset (0) for reference tables: to all shards
+  std::string insert_suffix;         // OVERRIDING/ON CONFLICT text appended after VALUES
+  std::string returning;             // RETURNING list text, empty if none
+  std::vector<ShardId> copies;       // reference target: all shards
 };
 
 // COPY table FROM STDIN and COPY ... TO STDOUT.
@@ -125,18 +127,18 @@ struct CopyIn {
   std::vector<std::string> columns;  // as given or all insertable
   std::vector<int> key_fields;       // position of each key column in `columns`; -1: not given
   KeyspaceId keyspace;
-  std::vector<ShardId> shards;       // candidates; reference: all of them get every row
+  std::vector<ShardId> shards;  // candidates; reference: all of them get every row
   bool reference = false;
 };
 struct CopyOut {
   std::vector<ShardId> shards;
-  ShardText text;                    // COPY ... TO STDOUT for each shard; the header only once
+  ShardText text;  // COPY ... TO STDOUT for each shard; the header only once
   bool header = false;
 };
 
 // A statement over all or some shards without rows: TRUNCATE, LOCK TABLE, DDL...
 struct Broadcast {
-  std::vector<ShardId> shards;       // home first
+  std::vector<ShardId> shards;  // home first
   ShardText text;
   bool ddl = false;
 };
@@ -145,8 +147,8 @@ struct Broadcast {
 struct NeedTypes {};
 
 struct Plan {
-  std::variant<Forward, Scatter, Pull, Write, ReferenceWrite, RoutedInsert, CopyIn, CopyOut, Broadcast,
-               NeedTypes, Error>
+  std::variant<Forward, Scatter, Pull, Write, ReferenceWrite, RoutedInsert, CopyIn, CopyOut,
+               Broadcast, NeedTypes, Error>
       node;
   bool writes = false;               // may change rows (two-phase commit when several shards)
   bool locks = false;                // takes row or table locks to the end of the transaction
@@ -160,14 +162,14 @@ struct Plan {
   struct KeySource {
     KeyspaceId keyspace;
     keys::KeyType type;
-    int param = 0;     // 1-based, 0: a literal
+    int param = 0;              // 1-based, 0: a literal
     int literal_location = -1;  // Expr::location of the Const when param is 0
   };
   std::optional<KeySource> reuse;
   // Locations of constants whose value shapes the plan (LIMIT, ORDER BY 2, ...): a cached plan is
   // good only for equal text there. With `reuse`, its literal is not among them.
   std::vector<int> shaping_literals;
-  bool depends_on_params = false;    // true: plan again for other parameter values (unless reuse)
+  bool depends_on_params = false;  // true: plan again for other parameter values (unless reuse)
 };
 
 using PlanPtr = std::shared_ptr<const Plan>;

@@ -14,10 +14,14 @@
 
 namespace shoal::plan {
 
+struct InsertWork;
+
 class Planner {
  public:
   explicit Planner(const PlanInput& input);
   Plan plan();
+  // The plan of a SELECT that is the source of a write: every text is its own.
+  Plan source_plan();
 
  private:
   // make_plan.cc
@@ -83,14 +87,13 @@ class Planner {
   std::optional<Plan> check_merge_insert(const sql::MergeWhen& when, const route::Analysis& a,
                                          const catalog::Table& t, const route::Property& p);
   // write.cc
-  Plan modify(const route::Analysis& a, const std::vector<sql::Assignment>* set,
-              bool returning);
+  Plan modify(const route::Analysis& a, const std::vector<sql::Assignment>* set, bool returning);
   std::optional<Plan> check_assignments(const route::Analysis& a, int target,
                                         const std::vector<sql::Assignment>& set);
   // modifying.cc: statements with data-modifying WITH queries
   Plan modifying_cte(const route::Analysis& a);
-  Result<ShardId> insert_shard(const sql::Insert& s, const route::Analysis& a, int target, int source,
-                               route::Deriver& d);
+  Result<ShardId> insert_shard(const sql::Insert& s, const route::Analysis& a, int target,
+                               int source, route::Deriver& d);
 
   // reference.cc
   Plan reference_write(const route::Analysis& a, const catalog::Table& t, bool provable,
@@ -98,6 +101,11 @@ class Planner {
 
   // insert.cc
   Plan insert(const sql::Insert& s);
+  std::optional<Error> note_defaults(InsertWork& w) const;
+  Plan insert_into(InsertWork& w, const route::Deriver& d);
+  Plan insert_values(InsertWork& w);
+  Plan insert_rows(InsertWork& w, const route::Deriver& d);
+  Plan split_values(const InsertWork& w, const std::vector<ShardId>& places) const;
 
   // copy.cc
   Plan copy(const sql::Copy& c);
@@ -109,6 +117,7 @@ class Planner {
   const catalog::Snapshot& snapshot_;
   route::ConstantReader reader_;
   std::vector<std::string> trace_;
+  bool source_ = false;  // a source_plan()
 };
 
 }  // namespace shoal::plan

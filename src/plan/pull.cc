@@ -27,40 +27,50 @@ struct Pulled {
   std::vector<int> relations;
 };
 
-bool is_primary_usable(const catalog::Index& i) { return i.primary && !i.local; }
+bool is_primary_usable(const catalog::Index& i) {
+  return i.primary && !i.local;
+}
 
 }  // namespace
 
 Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string reason) {
-  if (a.effects.home_action) {
-    return refused(Refusal::kVolatileInPull, "a function that acts on a server beside gathered rows");
+  // The source of an INSERT draws from sequences where its rows come together, once for each.
+  if (a.effects.home_action && !source_) {
+    return refused(Refusal::kVolatileInPull,
+                   "a function that acts on a server beside gathered rows");
   }
   if (a.temporary) return refused(Refusal::kTempTable, reason);
   if (a.view_row_security) {
     return refused(Refusal::kNotProvable, "row security behind a view over several shards");
   }
   sql::SelectPtr tree = sql::clone(s);
-  if (auto expanded = expand_views(*tree, snapshot_, in_.session); !expanded) return error(expanded.error());
+  if (auto expanded = expand_views(*tree, snapshot_, in_.session); !expanded)
+    return error(expanded.error());
   const route::Analysis f = route::bind_query(*tree, snapshot_, in_.session);
   if (auto stop = stopped(f)) return std::move(*stop);
   route::Deriver d(f, reader_);
   (void)d.block(f.root);
 
-  const bool grouped = std::any_of(f.blocks.begin(), f.blocks.end(), [](const auto& b) { return b->grouped; });
+  const bool grouped =
+      std::any_of(f.blocks.begin(), f.blocks.end(), [](const auto& b) { return b->grouped; });
   std::vector<Pulled> pulled;
   for (std::size_t i = 0; i < f.relations.size(); ++i) {
     const route::Relation& r = *f.relations[i];
-    if (r.kind != route::RelationKind::kTable || r.table == nullptr || r.source == nullptr) continue;
+    if (r.kind != route::RelationKind::kTable || r.table == nullptr || r.source == nullptr)
+      continue;
     const bool elsewhere = r.table->kind == TableKind::kSharded;
     const bool changed = in_.session.in_transaction && r.table->kind != TableKind::kCatalog;
     if (!elsewhere && !changed) continue;
-    if (r.system_column) return refused(Refusal::kSystemColumn, "a system column of " + r.table->name);
+    if (r.system_column)
+      return refused(Refusal::kSystemColumn, "a system column of " + r.table->name);
     if (r.sampled) return refused(Refusal::kNotProvable, "TABLESAMPLE over several shards");
-    if (r.table->relkind == 'S') return refused(Refusal::kVolatileInPull, "sequence " + r.table->name);
+    if (r.table->relkind == 'S')
+      return refused(Refusal::kVolatileInPull, "sequence " + r.table->name);
     auto at = std::find_if(pulled.begin(), pulled.end(), [&](const Pulled& p) {
       return p.table == r.table && p.only == r.source->only;
     });
-    if (at == pulled.end()) at = pulled.insert(pulled.end(), Pulled{r.table, r.source->only, {}, {}});
+    if (at == pulled.end())
+      at = pulled.insert(pulled.end(), Pulled{r.table, r.source->only, {}, {}});
     at->uses.push_back(&r);
     at->relations.push_back(static_cast<int>(i));
   }
@@ -69,7 +79,8 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
   std::vector<std::pair<const sql::RangeVar*, std::string>> renamed;
   for (const Pulled& p : pulled) {
     PullStep step;
-    step.temp_table = "shoal_pull_" + std::to_string(in_.unique) + "_" + std::to_string(out.steps.size() + 1);
+    step.temp_table =
+        "shoal_pull_" + std::to_string(in_.unique) + "_" + std::to_string(out.steps.size() + 1);
     const catalog::Index* primary = nullptr;
     for (const auto& i : p.table->indexes) {
       if (grouped && is_primary_usable(i)) primary = &i;
@@ -78,7 +89,8 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
     if (primary != nullptr) needed.insert(primary->attnums.begin(), primary->attnums.end());
     for (const route::Relation* r : p.uses) {
       for (std::size_t c = 0; c < r->columns.size() && c < p.table->columns.size(); ++c) {
-        if (r->columns[c].used || r->whole_row || r->renamed) needed.insert(p.table->columns[c].attnum);
+        if (r->columns[c].used || r->whole_row || r->renamed)
+          needed.insert(p.table->columns[c].attnum);
       }
     }
     if (needed.empty() && !p.table->columns.empty()) needed.insert(p.table->columns[0].attnum);
@@ -91,14 +103,17 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
     const std::string name = (p.only ? "ONLY " : "") + qualified(*p.table);
     step.like_sql = "SELECT " + columns + " FROM " + name;
     if (primary != nullptr) {
-      for (const std::int16_t attnum : primary->attnums) step.index_columns.push_back(p.table->column(attnum)->name);
+      for (const std::int16_t attnum : primary->attnums)
+        step.index_columns.push_back(p.table->column(attnum)->name);
     }
 
     if (p.table->kind == TableKind::kSharded) {
       for (const int relation : p.relations) {
         const auto known = d.relation_shards().find(relation);
-        for (const ShardId id : known == d.relation_shards().end() ? d.all_shards(*p.table) : known->second) {
-          if (std::find(step.shards.begin(), step.shards.end(), id) == step.shards.end()) step.shards.push_back(id);
+        for (const ShardId id :
+             known == d.relation_shards().end() ? d.all_shards(*p.table) : known->second) {
+          if (std::find(step.shards.begin(), step.shards.end(), id) == step.shards.end())
+            step.shards.push_back(id);
         }
       }
       std::sort(step.shards.begin(), step.shards.end());
@@ -145,7 +160,8 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
     done.insert(source);
   }
   for (const auto& r : f.relations) {
-    if (r->source == nullptr || r->table == nullptr || done.count(r->source) != 0 || r->cte) continue;
+    if (r->source == nullptr || r->table == nullptr || done.count(r->source) != 0 || r->cte)
+      continue;
     sql::RangeVar& rv = own_node(r->source);
     if (!rv.alias) rv.alias = sql::Alias{rv.name, {}};
     rv.schema = r->table->schema;
@@ -154,7 +170,8 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
     if constexpr (std::is_same_v<std::decay_t<decltype(node)>, sql::Expr>) {
       if (auto* c = std::get_if<sql::ColumnRef>(&node.node); c != nullptr) {
         const std::size_t keep = c->star ? 1 : 2;
-        if (c->fields.size() > keep) c->fields.erase(c->fields.begin(), c->fields.end() - static_cast<std::ptrdiff_t>(keep));
+        if (c->fields.size() > keep)
+          c->fields.erase(c->fields.begin(), c->fields.end() - static_cast<std::ptrdiff_t>(keep));
       }
     }
     return true;

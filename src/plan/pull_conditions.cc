@@ -32,8 +32,14 @@ bool find_leaf(const route::FromNode& n, int relation, const Conditions& above, 
   Conditions both = above;
   both.insert(both.end(), on.begin(), on.end());
   const Conditions none;
-  const Conditions& left = n.kind == K::kInner ? both : n.kind == K::kLeft ? above : n.kind == K::kRight ? on : none;
-  const Conditions& right = n.kind == K::kInner ? both : n.kind == K::kLeft ? on : n.kind == K::kRight ? above : none;
+  const Conditions& left = n.kind == K::kInner   ? both
+                           : n.kind == K::kLeft  ? above
+                           : n.kind == K::kRight ? on
+                                                 : none;
+  const Conditions& right = n.kind == K::kInner   ? both
+                            : n.kind == K::kLeft  ? on
+                            : n.kind == K::kRight ? above
+                                                  : none;
   return find_leaf(*n.left, relation, left, out) || find_leaf(*n.right, relation, right, out);
 }
 
@@ -71,7 +77,8 @@ bool immutable(const sql::Expr& e, const catalog::Snapshot& snapshot,
 }
 
 sql::ExprPtr pull_conditions(const route::Analysis& a, int relation,
-                             const catalog::Snapshot& snapshot, const route::SessionFacts& session) {
+                             const catalog::Snapshot& snapshot,
+                             const route::SessionFacts& session) {
   const int owner = a.relation(relation).owner;
   if (owner < 0) return nullptr;
   const route::Block& b = a.block(owner);

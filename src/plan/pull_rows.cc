@@ -4,8 +4,8 @@
 // runs on the workspace.
 //
 //   count(a)          CAST(sum(partial count) AS int8)
-//   sum(a)            sum of sums, in the type PostgreSQL gives; a must be an integer or numeric column
-//   avg(a)            sum of sums / sum of counts: numeric division of the very numbers that
+//   sum(a)            sum of sums, in the type PostgreSQL gives; a must be an integer or numeric
+//   column avg(a)            sum of sums / sum of counts: numeric division of the very numbers that
 //                     PostgreSQL divides
 //   min max bool_and bool_or every bit_and bit_or: themselves
 #include <map>
@@ -29,7 +29,8 @@ namespace {
 constexpr std::uint32_t kInt8 = 20, kInt2 = 21, kInt4 = 23, kNumeric = 1700;
 
 bool is_name_or_position(const sql::Expr& e) {
-  if (const auto* c = std::get_if<sql::ColumnRef>(&e.node)) return !c->star && c->fields.size() == 1;
+  if (const auto* c = std::get_if<sql::ColumnRef>(&e.node))
+    return !c->star && c->fields.size() == 1;
   const auto* c = std::get_if<sql::Const>(&e.node);
   return c != nullptr && c->kind == sql::Const::Kind::kInteger;
 }
@@ -66,7 +67,8 @@ class Pusher {
   }
 
  private:
-  // Subqueries of FROM and WHERE go with them; one in another clause would need what is left behind.
+  // Subqueries of FROM and WHERE go with them; one in another clause would need what is left
+  // behind.
   bool subqueries_stay_below() {
     std::set<const sql::Expr*> below;
     const auto note = [&](const auto& part) {
@@ -95,8 +97,10 @@ class Pusher {
     if (name == "count" || name == "bool_and" || name == "bool_or" || name == "every") return true;
     const auto type = column_type(c);
     if (!type) return false;
-    if (name == "sum" || name == "avg") return *type == kInt2 || *type == kInt4 || *type == kInt8 || *type == kNumeric;
-    return name == "min" || name == "max" || ((name == "bit_and" || name == "bit_or") && *type == kInt4);
+    if (name == "sum" || name == "avg")
+      return *type == kInt2 || *type == kInt4 || *type == kInt8 || *type == kNumeric;
+    return name == "min" || name == "max" ||
+           ((name == "bit_and" || name == "bit_or") && *type == kInt4);
   }
 
   bool decomposable() const {
@@ -126,7 +130,9 @@ class Pusher {
       return;
     }
     for (const route::Key& k : b_.grouping_sets[0]) {
-      sql::ExprPtr e = k.expr != nullptr ? sql::clone(*k.expr) : k.column ? written(*k.column) : nullptr;
+      sql::ExprPtr e = k.expr != nullptr ? sql::clone(*k.expr)
+                       : k.column        ? written(*k.column)
+                                         : nullptr;
       if (!e) {
         failed_ = true;
         return;
@@ -157,17 +163,19 @@ class Pusher {
       sql::walk_expressions(e, [&](const sql::Expr& part) {
         const auto use = f_.aggregate_of.find(&part);
         if (use != f_.aggregate_of.end() && !std::get<sql::Call>(part.node).over) return false;
-        const bool key = std::any_of(b_.grouping_sets[0].begin(), b_.grouping_sets[0].end(), [&](const auto& k) {
-          return k.expr != nullptr && sql::same(*k.expr, part);
-        });
+        const bool key = std::any_of(
+            b_.grouping_sets[0].begin(), b_.grouping_sets[0].end(),
+            [&](const auto& k) { return k.expr != nullptr && sql::same(*k.expr, part); });
         if (key) return false;
         if (const auto id = f_.find_column(&part)) good = good && in_keys(*id);
         return true;
       });
     };
     for (const auto& o : b_.outputs) {
-      if (o.expr != nullptr) look(*o.expr);
-      else good = good && o.column && in_keys(*o.column);
+      if (o.expr != nullptr)
+        look(*o.expr);
+      else
+        good = good && o.column && in_keys(*o.column);
     }
     if (tree_.having) look(*tree_.having);
     for (const auto& by : tree_.order_by) look(*by.expr);
@@ -200,11 +208,14 @@ class Pusher {
     for (auto& w : tree_.windows) rewrite_window(w);
     for (std::size_t i = 0; i < tree_.order_by.size(); ++i) {
       sql::SortBy& by = tree_.order_by[i];
-      if (b_.order[i].output >= 0 && is_name_or_position(*by.expr) && !f_.find_column(by.expr.get())) continue;
+      if (b_.order[i].output >= 0 && is_name_or_position(*by.expr) &&
+          !f_.find_column(by.expr.get()))
+        continue;
       rewrite(by.expr);
     }
     for (std::size_t i = 0; i < tree_.distinct_on.size(); ++i) {
-      if (is_name_or_position(*tree_.distinct_on[i]) && !f_.find_column(tree_.distinct_on[i].get())) continue;
+      if (is_name_or_position(*tree_.distinct_on[i]) && !f_.find_column(tree_.distinct_on[i].get()))
+        continue;
       rewrite(tree_.distinct_on[i]);
     }
     if (!b_.grouped) return;
@@ -238,7 +249,8 @@ class Pusher {
     }
     const auto known = names_.find(id);
     if (known != names_.end()) return make_column("", known->second);
-    const std::string name = add_inner(as_written != nullptr ? sql::clone(*as_written) : written(id));
+    const std::string name =
+        add_inner(as_written != nullptr ? sql::clone(*as_written) : written(id));
     names_[id] = name;
     return make_column("", name);
   }
@@ -253,8 +265,10 @@ class Pusher {
   void rewrite(sql::ExprPtr& e) {
     if (failed_ || !e) return;
     if (const auto id = f_.find_column(e.get())) {
-      if (f_.relation(id->relation).owner != b_.id) failed_ = true;
-      else replace(e, column(*id, e.get()));
+      if (f_.relation(id->relation).owner != b_.id)
+        failed_ = true;
+      else
+        replace(e, column(*id, e.get()));
       return;
     }
     for (std::size_t i = 0; i < key_names_.size(); ++i) {
@@ -266,11 +280,14 @@ class Pusher {
     const auto use = f_.aggregate_of.find(e.get());
     auto* call = std::get_if<sql::Call>(&e->node);
     if (use != f_.aggregate_of.end() && call != nullptr && !call->over && partial_) {
-      if (use->second != b_.id) failed_ = true;
-      else e = combined(std::move(e));
+      if (use->second != b_.id)
+        failed_ = true;
+      else
+        e = combined(std::move(e));
       return;
     }
-    if (std::holds_alternative<sql::ColumnRef>(e->node) || std::holds_alternative<sql::SubLink>(e->node) ||
+    if (std::holds_alternative<sql::ColumnRef>(e->node) ||
+        std::holds_alternative<sql::SubLink>(e->node) ||
         std::holds_alternative<sql::Grouping>(e->node)) {
       failed_ = true;  // a whole row, an unknown name
       return;
@@ -290,10 +307,12 @@ class Pusher {
           } else if constexpr (std::is_same_v<T, sql::Operator>) {
             rewrite(n.left);
             rewrite(n.right);
-          } else if constexpr (std::is_same_v<T, sql::BoolExpr> || std::is_same_v<T, sql::Coalesce> ||
-                               std::is_same_v<T, sql::MinMax> || std::is_same_v<T, sql::RowExpr>) {
+          } else if constexpr (std::is_same_v<T, sql::BoolExpr> ||
+                               std::is_same_v<T, sql::Coalesce> || std::is_same_v<T, sql::MinMax> ||
+                               std::is_same_v<T, sql::RowExpr>) {
             for (auto& a : n.args) rewrite(a);
-          } else if constexpr (std::is_same_v<T, sql::NullTest> || std::is_same_v<T, sql::BooleanTest> ||
+          } else if constexpr (std::is_same_v<T, sql::NullTest> ||
+                               std::is_same_v<T, sql::BooleanTest> ||
                                std::is_same_v<T, sql::Cast> || std::is_same_v<T, sql::Collate> ||
                                std::is_same_v<T, sql::NamedArg>) {
             rewrite(n.arg);
@@ -351,7 +370,8 @@ class Pusher {
       return out;
     }
     const auto argument = column_type(call);
-    const bool to_int8 = name == "count" || (name == "sum" && (*argument == kInt2 || *argument == kInt4));
+    const bool to_int8 =
+        name == "count" || (name == "sum" && (*argument == kInt2 || *argument == kInt4));
     const std::string outer = name == "count" ? "sum" : name;
     auto out = make_call(outer, make_column("", add_inner(std::move(e))));
     return to_int8 ? make_cast(std::move(out), type(kInt8)) : std::move(out);
@@ -378,24 +398,27 @@ std::optional<std::string> shape_of_columns(const sql::Select& inner, const rout
   for (const auto& t : inner.targets) {
     const auto id = f.find_column(t.expr.get());
     const route::Relation* r = id ? &f.relation(id->relation) : nullptr;
-    if (r == nullptr || r->kind != route::RelationKind::kTable || r->table == nullptr) return std::nullopt;
+    if (r == nullptr || r->kind != route::RelationKind::kTable || r->table == nullptr)
+      return std::nullopt;
     if (names.count(id->relation) == 0) {
       names[id->relation] = "r" + std::to_string(names.size() + 1);
       tables += (tables.empty() ? "" : ", ") + qualified(*r->table) + " AS " + names[id->relation];
     }
     const auto& column = r->table->columns[static_cast<std::size_t>(id->column)];
-    columns += (columns.empty() ? "" : ", ") + names[id->relation] + "." + sql::quote_identifier(column.name) +
-               " AS " + sql::quote_identifier(t.name);
+    columns += (columns.empty() ? "" : ", ") + names[id->relation] + "." +
+               sql::quote_identifier(column.name) + " AS " + sql::quote_identifier(t.name);
   }
   return "SELECT " + columns + " FROM " + tables;
 }
 
 }  // namespace
 
-std::optional<Plan> Planner::pull_rows(const sql::Select& s, const route::Analysis& a, std::string reason) {
+std::optional<Plan> Planner::pull_rows(const sql::Select& s, const route::Analysis& a,
+                                       std::string reason) {
   const route::Block& whole = a.block(a.root);
-  if (whole.left >= 0 || !s.values.empty() || a.effects.row_volatile || a.effects.moment || a.effects.home ||
-      a.single || a.catalog || a.temporary || a.unknown || a.system_columns || a.sampled || a.user_code) {
+  if (whole.left >= 0 || !s.values.empty() || a.effects.row_volatile || a.effects.moment ||
+      a.effects.home || a.single || a.catalog || a.temporary || a.unknown || a.system_columns ||
+      a.sampled || a.user_code) {
     return std::nullopt;
   }
   sql::SelectPtr tree = sql::clone(s);

@@ -23,11 +23,13 @@ Plan Planner::reference_write(const route::Analysis& a, const catalog::Table& t,
       if (i.primary) primary = &i;
     }
     if (primary == nullptr) {
-      return refused(Refusal::kReferenceWrite, "table " + t.name + " has no primary key to apply its rows by");
+      return refused(Refusal::kReferenceWrite,
+                     "table " + t.name + " has no primary key to apply its rows by");
     }
     for (const std::int16_t attnum : primary->attnums) {
       const catalog::Column* c = t.column(attnum);
-      if (c == nullptr) return refused(Refusal::kReferenceWrite, "its primary key is an expression");
+      if (c == nullptr)
+        return refused(Refusal::kReferenceWrite, "its primary key is an expression");
       if (!write.apply_key.empty()) write.apply_key += ", ";
       write.apply_key += sql::quote_identifier(c->name);
       if (set == nullptr) continue;

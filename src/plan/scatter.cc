@@ -19,24 +19,51 @@ bool bytewise_locale(const std::string& locale) {
 // The types whose order the router knows exactly (merge/compare.h orders them as PostgreSQL does).
 bool known_order(std::uint32_t type) {
   switch (type) {
-    case 16: case 17: case 18: case 19: case 20: case 21: case 23: case 25: case 26: case 700:
-    case 701: case 1042: case 1043: case 1082: case 1083: case 1114: case 1184: case 1700: case 2950:
+    case 16:
+    case 17:
+    case 18:
+    case 19:
+    case 20:
+    case 21:
+    case 23:
+    case 25:
+    case 26:
+    case 700:
+    case 701:
+    case 1042:
+    case 1043:
+    case 1082:
+    case 1083:
+    case 1114:
+    case 1184:
+    case 1700:
+    case 2950:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
 // Text forms that depend on session settings: compared in binary, in a hidden column.
 bool needs_binary(std::uint32_t type) {
   switch (type) {
-    case 17: case 700: case 701: case 1082: case 1083: case 1114: case 1184: return true;
-    default: return false;
+    case 17:
+    case 700:
+    case 701:
+    case 1082:
+    case 1083:
+    case 1114:
+    case 1184:
+      return true;
+    default:
+      return false;
   }
 }
 
 }  // namespace
 
-std::optional<SortKey> Planner::sort_key_of_type(Oid type, int position, const sql::SortBy* by) const {
+std::optional<SortKey> Planner::sort_key_of_type(Oid type, int position,
+                                                 const sql::SortBy* by) const {
   if (!known_order(type.value)) return std::nullopt;
   SortKey key;
   key.column = position;
@@ -63,10 +90,12 @@ std::optional<SortKey> Planner::sort_key(const route::Analysis& a, const sql::Ex
   const auto column = a.find_column(call->args[0].get());
   if (!column) return std::nullopt;
   const std::uint32_t type = a.column(*column).type.value;
-  if (name == "sum" && (type == kInt2 || type == kInt4)) return sort_key_of_type(Oid{kInt8}, position, by);
+  if (name == "sum" && (type == kInt2 || type == kInt4))
+    return sort_key_of_type(Oid{kInt8}, position, by);
   if (name == "sum" && type == kInt8) return sort_key_of_type(Oid{kNumeric}, position, by);
   const bool plain_type = type == kInt2 || type == kInt4 || type == kInt8 || type == kNumeric;
-  if ((name == "min" || name == "max") && plain_type) return sort_key_of_type(Oid{type}, position, by);
+  if ((name == "min" || name == "max") && plain_type)
+    return sort_key_of_type(Oid{type}, position, by);
   return std::nullopt;
 }
 
@@ -87,7 +116,8 @@ std::optional<SortKey> Planner::sort_key(const route::Analysis& a, route::Column
     const catalog::Collation* collation = column.collation.value == kDefault
                                               ? &snapshot_.database_collation
                                               : snapshot_.collation(column.collation);
-    if (collation == nullptr || collation->provider == 'i' || !collation->deterministic) return std::nullopt;
+    if (collation == nullptr || collation->provider == 'i' || !collation->deterministic)
+      return std::nullopt;
     const bool plain_c = collation->locale == "C" || collation->locale == "POSIX";
     bytes = plain_c || (utf8 && bytewise_locale(collation->locale));
   }
@@ -157,7 +187,8 @@ std::optional<Plan> Planner::scatter(const sql::Select& s, const route::Analysis
         const route::Output& o = b.outputs[static_cast<std::size_t>(item.output)];
         if (o.expr == nullptr) {  // from a star: name the column
           const auto& relation = a.relation(o.column->relation);
-          hidden.expr = make_column(relation.name, relation.columns[static_cast<std::size_t>(o.column->column)].name);
+          hidden.expr = make_column(
+              relation.name, relation.columns[static_cast<std::size_t>(o.column->column)].name);
         } else {
           e = o.expr;
         }

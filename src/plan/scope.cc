@@ -31,10 +31,12 @@ class Scoper {
     if (a.refusal) return *a.refusal;
     if (!a.sharded) return false;
     if (a.error) return *a.error;
-    if (a.opaque || a.modifying_cte) return refuse(Refusal::kScope, "a part of the statement can't be filtered");
+    if (a.opaque || a.modifying_cte)
+      return refuse(Refusal::kScope, "a part of the statement can't be filtered");
     if (a.view_row_security) return refuse(Refusal::kScope, "row security behind a view");
     for (const auto& r : a.relations) {
-      if (r->table == nullptr || r->table->kind != TableKind::kSharded || r->source == nullptr) continue;
+      if (r->table == nullptr || r->table->kind != TableKind::kSharded || r->source == nullptr)
+        continue;
       if (r->view) return refuse(Refusal::kScope, "view " + r->table->name);
       sharded_[r->source] = r.get();
     }
@@ -76,7 +78,8 @@ class Scoper {
       shown = i < r.columns.size() ? r.columns[i].name : t.columns[i].name;
       const auto type = keys::key_type_of_oid(t.columns[i].type.value);
       if (!type || !keys::parse_text(*type, *session_.scope_key, reader_.settings())) {
-        fail(refuse(Refusal::kScope, "'" + *session_.scope_key + "' is no value of column " + t.columns[i].name));
+        fail(refuse(Refusal::kScope,
+                    "'" + *session_.scope_key + "' is no value of column " + t.columns[i].name));
       }
       return &t.columns[i];
     }
@@ -109,7 +112,8 @@ class Scoper {
       using K = sql::Join::Kind;
       sql::ExprPtr* own = j->natural || !j->using_columns.empty() ? nullptr : &j->on;
       const bool inner = j->kind == K::kInner || j->kind == K::kCross;
-      if (j->alias || j->using_alias) sink = nullptr, own = nullptr;  // the tables have no name outside
+      if (j->alias || j->using_alias)
+        sink = nullptr, own = nullptr;  // the tables have no name outside
       item(*j->left, inner || j->kind == K::kLeft ? sink : j->kind == K::kRight ? own : nullptr);
       item(*j->right, inner || j->kind == K::kRight ? sink : j->kind == K::kLeft ? own : nullptr);
       return;
@@ -117,8 +121,10 @@ class Scoper {
     if (auto* sample = std::get_if<sql::TableSample>(&f.node)) {
       const auto at = sharded_.find(&sample->table);
       if (at == sharded_.end()) return;
-      if (sink == nullptr) fail(refuse(Refusal::kScope, "TABLESAMPLE in an outer join"));
-      else add(*sink, *at->second, true);
+      if (sink == nullptr)
+        fail(refuse(Refusal::kScope, "TABLESAMPLE in an outer join"));
+      else
+        add(*sink, *at->second, true);
       return;
     }
     auto* rv = std::get_if<sql::RangeVar>(&f.node);
@@ -215,7 +221,8 @@ class Scoper {
       }
       return;
     }
-    if (source.op != sql::Select::SetOp::kNone || listed || source.distinct || !source.group_by.empty()) {
+    if (source.op != sql::Select::SetOp::kNone || listed || source.distinct ||
+        !source.group_by.empty()) {
       // The key of each row must be that of the scope, which a column of its own ensures.
       if (listed && source.op == sql::Select::SetOp::kNone && position < source.targets.size() &&
           source.targets.size() == width && source.targets[position].expr &&
@@ -229,9 +236,11 @@ class Scoper {
                               sharded_.count(r->source) != 0 && r->table->key_attnums.size() == 1 &&
                               r->table->columns[static_cast<std::size_t>(id->column)].attnum ==
                                   r->table->key_attnums[0];
-        const bool plain_from = std::all_of(source.from.begin(), source.from.end(), [](const auto& f) {
-          return std::holds_alternative<sql::RangeVar>(f->node) || std::holds_alternative<sql::FromSelect>(f->node);
-        });
+        const bool plain_from =
+            std::all_of(source.from.begin(), source.from.end(), [](const auto& f) {
+              return std::holds_alternative<sql::RangeVar>(f->node) ||
+                     std::holds_alternative<sql::FromSelect>(f->node);
+            });
         if (filtered && plain_from) return;
       }
       fail(refuse(Refusal::kScope, "the key of the rows that are inserted is not certain"));
@@ -259,13 +268,18 @@ std::optional<Error> Planner::own_texts(Plan& plan, const sql::Statement& change
   if (text == nullptr || !text->sql.empty()) return std::nullopt;
   std::optional<Error> error;
   const auto take = [&](Result<ShardText> made) {
-    if (made) *text = std::move(*made);
-    else error = made.error();
+    if (made)
+      *text = std::move(*made);
+    else
+      error = made.error();
   };
   if (const auto* q = std::get_if<sql::SelectPtr>(&changed.node)) take(text_of(*sql::clone(**q)));
-  if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&changed.node)) take(text_of(*sql::clone(**i)));
-  if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&changed.node)) take(text_of(*sql::clone(**u)));
-  if (const auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&changed.node)) take(text_of(*sql::clone(**d)));
+  if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&changed.node))
+    take(text_of(*sql::clone(**i)));
+  if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&changed.node))
+    take(text_of(*sql::clone(**u)));
+  if (const auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&changed.node))
+    take(text_of(*sql::clone(**d)));
   return error;
 }
 
@@ -277,10 +291,14 @@ Plan Planner::scoped() {
   changed.max_param = in_.statement.max_param;
   changed.has_opaque = in_.statement.has_opaque;
   const auto& node = in_.statement.node;
-  if (const auto* q = std::get_if<sql::SelectPtr>(&node)) changed.node = sql::clone(**q);
-  else if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&node)) changed.node = sql::clone(**i);
-  else if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&node)) changed.node = sql::clone(**u);
-  else if (const auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&node)) changed.node = sql::clone(**d);
+  if (const auto* q = std::get_if<sql::SelectPtr>(&node))
+    changed.node = sql::clone(**q);
+  else if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&node))
+    changed.node = sql::clone(**i);
+  else if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&node))
+    changed.node = sql::clone(**u);
+  else if (const auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&node))
+    changed.node = sql::clone(**d);
   else {
     // Statements about whole tables have no place for the condition.
     const PlanInput input{in_.statement, snapshot_, free, in_.params, in_.unique};
@@ -289,8 +307,10 @@ Plan Planner::scoped() {
       const catalog::Table* t = snapshot_.table(oid);
       return t != nullptr && t->kind == TableKind::kSharded;
     });
-    const bool home = std::holds_alternative<Forward>(plan.node) || std::holds_alternative<Error>(plan.node);
-    if (touches || !home) return refused(Refusal::kScope, "the statement is about all rows of its tables");
+    const bool home =
+        std::holds_alternative<Forward>(plan.node) || std::holds_alternative<Error>(plan.node);
+    if (touches || !home)
+      return refused(Refusal::kScope, "the statement is about all rows of its tables");
     return plan;
   }
   Scoper scoper(snapshot_, in_.session, reader_);
@@ -303,7 +323,8 @@ Plan Planner::scoped() {
   const std::optional<std::string> bound = std::exchange(free.shard, std::nullopt);
   const PlanInput input{changed, snapshot_, free, in_.params, in_.unique};
   Plan plan = make_plan(input);
-  if (std::holds_alternative<Error>(plan.node) || std::holds_alternative<NeedTypes>(plan.node)) return plan;
+  if (std::holds_alternative<Error>(plan.node) || std::holds_alternative<NeedTypes>(plan.node))
+    return plan;
   if (auto e = own_texts(plan, changed)) return error(std::move(*e));
   if (bound) {
     const auto* f = std::get_if<Forward>(&plan.node);

@@ -14,11 +14,13 @@ Plan Planner::select(const sql::Select& s) {
     return finish(std::move(plan), a);
   };
   if (home_only(a)) {
-    return with_flags(forward(snapshot_.home, a.tables.empty() ? "no table" : "tables of the home shard"));
+    return with_flags(
+        forward(snapshot_.home, a.tables.empty() ? "no table" : "tables of the home shard"));
   }
   if (a.modifying_cte) return modifying_cte(a);
   if (a.opaque) {
-    return refused(Refusal::kUnknownGrammar, "a part of the statement is not understood by the router");
+    return refused(Refusal::kUnknownGrammar,
+                   "a part of the statement is not understood by the router");
   }
   if (s.into) {
     return refused(Refusal::kDdlUnsupported, "SELECT INTO from a sharded or reference table");
@@ -26,7 +28,8 @@ Plan Planner::select(const sql::Select& s) {
   route::Deriver d(a, reader_);
   Property p = d.block(a.root);
   trace_ = d.trace();
-  // Tables of home, catalogs and temporary tables exist on home only, wherever in the text they are.
+  // Tables of home, catalogs and temporary tables exist on home only, wherever in the text they
+  // are.
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
   if (p.anywhere()) {
     return with_flags(forward(snapshot_.home, p.rule.empty() ? "reference tables only" : p.rule));
@@ -40,7 +43,8 @@ Plan Planner::select(const sql::Select& s) {
     return refused(Refusal::kSystemColumn, "a system column is read over several shards");
   }
   if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied, "it would run on " + std::to_string(p.shards.size()) + " shards");
+    return refused(Refusal::kFanoutDenied,
+                   "it would run on " + std::to_string(p.shards.size()) + " shards");
   }
   if (p.gathered() && (s.limit || s.offset)) {
     // What is left when the outermost LIMIT is applied to the merged rows.
@@ -60,8 +64,8 @@ Plan Planner::several_shards(const sql::Select& s, const route::Analysis& a, con
       return l.wait == sql::Locking::Wait::kSkip;
     });
     if (!p.partitioned() || skips || s.limit || s.offset) {
-      return refused(Refusal::kRowLocks, p.partitioned() ? "row locks with LIMIT, OFFSET or SKIP LOCKED"
-                                                         : p.rule);
+      return refused(Refusal::kRowLocks,
+                     p.partitioned() ? "row locks with LIMIT, OFFSET or SKIP LOCKED" : p.rule);
     }
   }
   if (a.sampled) return refused(Refusal::kNotProvable, "TABLESAMPLE over several shards");

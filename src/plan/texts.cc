@@ -34,10 +34,18 @@ sql::ExprPtr make(T node) {
 
 }  // namespace
 
-Result<ShardText> text_of(sql::Select& tree) { return numbered_text(tree); }
-Result<ShardText> text_of(sql::Insert& tree) { return numbered_text(tree); }
-Result<ShardText> text_of(sql::Update& tree) { return numbered_text(tree); }
-Result<ShardText> text_of(sql::Delete& tree) { return numbered_text(tree); }
+Result<ShardText> text_of(sql::Select& tree) {
+  return numbered_text(tree);
+}
+Result<ShardText> text_of(sql::Insert& tree) {
+  return numbered_text(tree);
+}
+Result<ShardText> text_of(sql::Update& tree) {
+  return numbered_text(tree);
+}
+Result<ShardText> text_of(sql::Delete& tree) {
+  return numbered_text(tree);
+}
 
 sql::ExprPtr make_column(std::string table, std::string column) {
   sql::ColumnRef c;

@@ -4,8 +4,8 @@
 #pragma once
 #include <string>
 
-#include "plan/plan.h"
 #include "catalog/snapshot.h"
+#include "plan/plan.h"
 #include "sql/ast.h"
 
 namespace shoal::plan {

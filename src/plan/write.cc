@@ -22,7 +22,8 @@ std::optional<Plan> Planner::check_assignments(const route::Analysis& a, int tar
     }
     if (position == t.key_attnums.size()) continue;
     bool stays = false;
-    if (assignment.value && assignment.steps.empty() && ks != nullptr && position < ks->types.size()) {
+    if (assignment.value && assignment.steps.empty() && ks != nullptr &&
+        position < ks->types.size()) {
       const auto own = a.find_column(assignment.value.get());
       stays = own && own->relation == target && a.column(*own).name == column->name;
       route::Classes classes(a);
@@ -36,12 +37,14 @@ std::optional<Plan> Planner::check_assignments(const route::Analysis& a, int tar
         for (const auto& c : classes.constraints({target, index})) {
           if (c.kind != route::Constraint::Kind::kEqual) continue;
           const auto now = reader_.read(*c.value, a.column(c.column).type, ks->types[position]);
-          stays = stays || (now.kind == route::Constant::Kind::kValue && *now.value == *stored->value);
+          stays =
+              stays || (now.kind == route::Constant::Kind::kValue && *now.value == *stored->value);
         }
       }
     }
     if (!stays) {
-      return refused(Refusal::kUpdateKey, "SET " + column->name + " may place the row on another shard");
+      return refused(Refusal::kUpdateKey,
+                     "SET " + column->name + " may place the row on another shard");
     }
   }
   return std::nullopt;
@@ -64,7 +67,8 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   }
   if (a.modifying_cte) return modifying_cte(a);
   if (a.opaque || target.table == nullptr) {
-    return refused(Refusal::kUnknownGrammar, "a part of the statement is not understood by the router");
+    return refused(Refusal::kUnknownGrammar,
+                   "a part of the statement is not understood by the router");
   }
   const catalog::Table& t = *target.table;
   if (t.has_triggers || t.has_rules) {
@@ -76,7 +80,8 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   if (t.kind == catalog::TableKind::kReference) {
     const bool alone = a.block(a.root).from.size() == 1;
     if (p.kind != Property::Kind::kEverywhere && p.kind != Property::Kind::kAnyOne) {
-      return refused(Refusal::kReferenceWrite, "it reads " + (p.rule.empty() ? "other tables" : p.rule));
+      return refused(Refusal::kReferenceWrite,
+                     "it reads " + (p.rule.empty() ? "other tables" : p.rule));
     }
     return writes(reference_write(a, t, p.kind == Property::Kind::kEverywhere && alone, set,
                                   "reference table " + t.name));
@@ -93,7 +98,8 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
     return writes(std::move(plan));
   }
   if (!p.partitioned() || needs_home) {
-    return refused(Refusal::kWriteNotProvable, p.gathered() ? p.rule : "it joins tables of different shards");
+    return refused(Refusal::kWriteNotProvable,
+                   p.gathered() ? p.rule : "it joins tables of different shards");
   }
   if (a.system_columns) {
     return refused(Refusal::kSystemColumn, "a system column is read over several shards");
@@ -104,7 +110,8 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
                    "pass the time as a parameter");
   }
   if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied, "it would run on " + std::to_string(p.shards.size()) + " shards");
+    return refused(Refusal::kFanoutDenied,
+                   "it would run on " + std::to_string(p.shards.size()) + " shards");
   }
   Plan plan;
   Scatter scatter;

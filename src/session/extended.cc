@@ -379,8 +379,15 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
     if (!made) co_return made.error();
     plan = std::move(*made);
   }
-  if (const auto* refused = std::get_if<Error>(&plan->node)) co_return *refused;
-  SHOAL_CO_TRY(co_await wait_for_holds(*plan));
+  for (;;) {
+    if (const auto* refused = std::get_if<Error>(&plan->node)) co_return *refused;
+    Result<> held = co_await wait_for_holds(*plan);
+    if (held) break;
+    if (!is_plan_again(held.error())) co_return held.error();
+    Result<plan::PlanPtr> again = co_await plan_bound(statement, bound);
+    if (!again) co_return again.error();
+    plan = std::move(*again);
+  }
   portal.plan = plan;
   const auto* forward = std::get_if<plan::Forward>(&plan->node);
   if (!forward || !forward->text.sql.empty()) {

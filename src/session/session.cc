@@ -27,6 +27,7 @@ Session::Session(SessionServices services, ClientChannel channel, ClientIdentity
   view_.pid = identity_.pid;
   facts_.user = identity_.login.user;
   facts_.search_path = {facts_.user, "public"};
+  facts_.fanout = services_.fanout;
   txn_.set_settings(&settings_);
   // SET LOCAL ends with the transaction, ROLLBACK undoes SET: the client hears of both.
   txn_.on_end([this](const backend::Connection& c) { report_parameters(c); });
@@ -320,19 +321,40 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
       plan::make_plan({statement, *snapshot(), facts_, params, ++unique_}));
 }
 
-// Keeps new statements away from tables whose placement is being changed, and tells who changes it
-// when the old ones have gone.
+namespace {
+
+// True when a row of the table may belong elsewhere by the newer map.
+bool placement_differs(const catalog::Snapshot& was, const catalog::Snapshot& is, Oid table) {
+  const catalog::Table* a = was.table(table);
+  const catalog::Table* b = is.table(table);
+  if (!a || !b) return a != b;
+  if (a->kind != b->kind || a->keyspace != b->keyspace || a->key_attnums != b->key_attnums)
+    return true;
+  if (a->kind == catalog::TableKind::kReference)
+    return was.active_shards() != is.active_shards();
+  if (a->kind != catalog::TableKind::kSharded) return false;
+  const catalog::Keyspace* k = was.keyspace(a->keyspace);
+  const catalog::Keyspace* l = is.keyspace(b->keyspace);
+  if (!k || !l || k->params != l->params) return true;
+  return !(k->placement->map == l->placement->map) ||
+         k->placement->pins.all() != l->placement->pins.all();
+}
+
+}  // namespace
+
+// Keeps new statements away from tables whose placement is being changed, and plans made from an
+// older map away from tables that were. Between planning and here nothing may suspend.
+// kPlanAgain: the map changed while the statement waited; nothing was sent yet.
 io::Task<Result<>> Session::wait_for_holds(const plan::Plan& plan) {
-  if (!context_.held.empty()) {
+  const catalog::SnapshotPtr planned = snapshot();
+  if (!context_.held.empty())
     for (Oid table : plan.tables) SHOAL_CO_TRY(co_await wait_for_hold_of(table));
-    // A map that is older than the one in force now must not place rows any more.
-    if (!txn_.idle() && txn_.snapshot() && txn_.snapshot()->epoch != context_.snapshot->epoch) {
-      for (Oid table : plan.tables) {
-        const catalog::Table* was = txn_.snapshot()->table(table);
-        const catalog::Table* is = context_.snapshot->table(table);
-        if (was && (!is || was->kind != is->kind || was->keyspace != is->keyspace))
-          co_return refuse(Refusal::kPlacementChanged, was->name);
-      }
+  if (!derived_ && planned != context_.snapshot) {
+    for (Oid table : plan.tables) {
+      if (!placement_differs(*planned, *context_.snapshot, table)) continue;
+      if (txn_.idle() && !link_) co_return plan_again();
+      const catalog::Table* was = planned->table(table);
+      co_return refuse(Refusal::kPlacementChanged, was ? was->name : "");
     }
   }
   for (Oid table : plan.tables) {

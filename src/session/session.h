@@ -35,6 +35,7 @@ struct SessionServices {
   Commands* commands = nullptr;  // null: no control plane (tests)
   PlanCache& plans;
   StatementCache& statements;
+  route::Fanout fanout = route::Fanout::kAllow;  // of sessions that do not SET shoal.fanout
 };
 
 // What a session is to the admin console and to cancel requests.
@@ -192,6 +193,9 @@ class Session {
   plan::PlanPtr make_plan(const sql::Statement& statement, std::span<const route::Parameter> params);
   io::Task<Result<>> wait_for_holds(const plan::Plan& plan);
   io::Task<Result<>> wait_for_hold_of(Oid table);
+  // An answer of wait_for_holds that no client ever sees.
+  static Error plan_again() { return make_error("SHAGN", "plan again"); }
+  static bool is_plan_again(const Error& e) { return e.sqlstate == "SHAGN"; }
   void release_touched();
   void release_touched_if_idle();
   void begin_implicit();

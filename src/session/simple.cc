@@ -24,6 +24,7 @@ io::Task<Result<>> Session::on_query(wire::Frame frame) {
   statements_.erase("");  // PostgreSQL: a Query destroys the unnamed statement
   ++context_.counters.queries;
   Result<> done = co_await run_text(query->sql);
+  while (!done && is_plan_again(done.error())) done = co_await run_text(query->sql);
   pending_sets_.clear();
   before_sets_.reset();
   if (!done) {

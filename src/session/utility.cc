@@ -273,7 +273,9 @@ Result<> Session::run_set_shoal(const sql::SetVariable& set, const std::string& 
       return refuse(Refusal::kUnknownShard, value);
     facts_.shard = reset || value.empty() ? std::optional<std::string>() : value;
   } else if (name == "shoal.fanout") {
-    if (reset || value == "allow")
+    if (reset)
+      facts_.fanout = initial_facts_.fanout;
+    else if (value == "allow")
       facts_.fanout = route::Fanout::kAllow;
     else if (value == "warn")
       facts_.fanout = route::Fanout::kWarn;
@@ -473,8 +475,14 @@ io::Task<Result<>> Session::run_execute(const sql::Execute& e, bool simple) {
   }
   Result<plan::PlanPtr> plan = co_await plan_bound(statement, bound);
   if (!plan) co_return plan.error();
-  if (const auto* refused = std::get_if<Error>(&(*plan)->node)) co_return *refused;
-  SHOAL_CO_TRY(co_await wait_for_holds(**plan));
+  for (;;) {
+    if (const auto* refused = std::get_if<Error>(&(*plan)->node)) co_return *refused;
+    Result<> held = co_await wait_for_holds(**plan);
+    if (held) break;
+    if (!is_plan_again(held.error())) co_return held.error();
+    plan = co_await plan_bound(statement, bound);
+    if (!plan) co_return plan.error();
+  }
   const auto* forward = std::get_if<plan::Forward>(&(*plan)->node);
   if (!forward) co_return co_await run_over_shards(**plan, bound, statement->statement(), simple);
   Result<backend::Connection*> c = co_await txn_.use(forward->shard);

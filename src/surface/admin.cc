@@ -229,15 +229,7 @@ AdminTable stats_part(const AdminFacts& facts, bool averages) {
 
 AdminTable totals(const AdminFacts& facts) {
   StatCounters sum;
-  for (const StatFacts& s : facts.stats) {
-    sum.transactions += s.now.transactions;
-    sum.queries += s.now.queries;
-    sum.bytes_in += s.now.bytes_in;
-    sum.bytes_out += s.now.bytes_out;
-    sum.transaction_us += s.now.transaction_us;
-    sum.query_us += s.now.query_us;
-    sum.wait_us += s.now.wait_us;
-  }
+  for (const StatFacts& s : facts.stats) sum += s.now;
   AdminTable table{{{"name", kText}, {"value", kNumeric}}, {}};
   constexpr const char* kNames[] = {"total_xact_count", "total_query_count", "total_received",
                                     "total_sent",       "total_xact_time",   "total_query_time",
@@ -315,6 +307,17 @@ AdminTable users(const AdminFacts& facts) {
 }
 
 }  // namespace
+
+StatCounters& StatCounters::operator+=(const StatCounters& other) {
+  transactions += other.transactions;
+  queries += other.queries;
+  bytes_in += other.bytes_in;
+  bytes_out += other.bytes_out;
+  transaction_us += other.transaction_us;
+  query_us += other.query_us;
+  wait_us += other.wait_us;
+  return *this;
+}
 
 Result<AdminCommand> parse_admin_command(std::string_view text) {
   const std::vector<std::string> words = words_of(text);

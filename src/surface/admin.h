@@ -83,6 +83,11 @@ struct ConnectionFacts {
 struct StatCounters {
   std::int64_t transactions = 0, queries = 0, bytes_in = 0, bytes_out = 0;
   std::int64_t transaction_us = 0, query_us = 0, wait_us = 0;
+  StatCounters& operator+=(const StatCounters& other);
+};
+// How statements were run.
+struct RouteCounters {
+  std::int64_t one_shard = 0, several_shards = 0, pulled = 0, refused = 0;
 };
 struct StatFacts {
   std::string database;
@@ -110,6 +115,8 @@ struct AdminFacts {
   std::vector<DatabaseFacts> databases;
   std::vector<ConfigFacts> config;
   std::vector<std::string> users;
+  RouteCounters routes;
+  std::int64_t epoch = 0;
 };
 
 // ---- rows ---------------------------------------------------------------------------------------

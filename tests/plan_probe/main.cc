@@ -1,5 +1,5 @@
-// Plans of statements over the cluster of route/testing.h, for a driver that runs them on schemas of
-// one PostgreSQL which play the shards. One statement per line in, one JSON object per line out.
+// Plans of statements over the cluster of route/testing.h, for a driver that runs them on schemas
+// of one PostgreSQL which play the shards. One statement per line in, one JSON object per line out.
 // "#place <keyspace> <integer or text>..." prints the shard of a key instead.
 #include <iostream>
 #include <sstream>
@@ -16,8 +16,10 @@ std::string quoted(const std::string& s) {
   std::string out = "\"";
   for (const char c : s) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') out += "\\n";
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -32,7 +34,9 @@ struct Printer {
     for (const ShardId id : ids) out += (out.size() > 1 ? "," : "") + name(id);
     return out + "]";
   }
-  std::string text(const plan::ShardText& t) const { return quoted(t.sql.empty() ? original : t.sql); }
+  std::string text(const plan::ShardText& t) const {
+    return quoted(t.sql.empty() ? original : t.sql);
+  }
 
   std::string order(const std::vector<plan::SortKey>& keys) const {
     std::string out = "[";
@@ -53,9 +57,10 @@ struct Printer {
     }
     return "\"kind\":\"scatter\",\"shards\":" + names(s.shards) + ",\"sql\":" + text(s.text) +
            ",\"order\":" + order(s.merge.order) + ",\"combine\":" + combine +
-           fmt::format("],\"ungrouped\":{},\"distinct\":{},\"offset\":{},\"limit\":{},\"hidden\":{}",
-                       s.merge.ungrouped, s.merge.distinct, s.merge.offset,
-                       s.merge.limit ? std::to_string(*s.merge.limit) : "null", s.merge.hidden_columns);
+           fmt::format(
+               "],\"ungrouped\":{},\"distinct\":{},\"offset\":{},\"limit\":{},\"hidden\":{}",
+               s.merge.ungrouped, s.merge.distinct, s.merge.offset,
+               s.merge.limit ? std::to_string(*s.merge.limit) : "null", s.merge.hidden_columns);
   }
   std::string operator()(const plan::Pull& p) const {
     std::string steps = "[";
@@ -69,11 +74,13 @@ struct Printer {
     return "\"kind\":\"pull\",\"steps\":" + steps + "],\"sql\":" + text(p.finish);
   }
   std::string operator()(const Error& e) const {
-    return "\"kind\":\"error\",\"state\":" + quoted(e.sqlstate) + ",\"message\":" + quoted(e.message) +
-           ",\"detail\":" + quoted(e.detail);
+    return "\"kind\":\"error\",\"state\":" + quoted(e.sqlstate) +
+           ",\"message\":" + quoted(e.message) + ",\"detail\":" + quoted(e.detail);
   }
   template <class T>
-  std::string operator()(const T&) const { return "\"kind\":\"other\""; }
+  std::string operator()(const T&) const {
+    return "\"kind\":\"other\"";
+  }
 };
 
 void place(const catalog::Snapshot& snapshot, const std::string& line) {
@@ -99,8 +106,10 @@ int main() {
     auto parsed = sql::parse(line, sql::ParseLimits{});
     plan::Plan plan;
     route::SessionFacts session;
-    if (!parsed) plan.node = parsed.error();
-    else plan = plan::make_plan({parsed->front(), *snapshot, session, {}, 1});
+    if (!parsed)
+      plan.node = parsed.error();
+    else
+      plan = plan::make_plan({parsed->front(), *snapshot, session, {}, 1});
     const Printer printer{*snapshot, line};
     std::string trace = "[";
     for (const auto& l : plan.explain) trace += (trace.size() > 1 ? "," : "") + quoted(l);

@@ -197,7 +197,8 @@ class Writer:
             else:
                 on = self.on(columns, theirs)
             if self.chance(0.15):
-                text, columns = f"{other} {kind} ({text}) ON {on}", theirs + columns
+                inner = f"({text})" if " JOIN " in text else text
+                text, columns = f"{other} {kind} {inner} ON {on}", theirs + columns
             else:
                 text, columns = f"{text} {kind} {other} ON {on}", columns + theirs
             key = False
@@ -509,6 +510,8 @@ async def check(args) -> int:
                 counts["PostgreSQL contradicts itself"] += 1
                 continue
             counts["different"] += 1
+            if args.stop:
+                break
             if counts["different"] <= 5:
                 print(f"DIFFERENT (seed {args.seed} statement {i}):\n  {sql}\n  expected {expected!r}\n  got      {got!r}")
                 print("  plan " + json.dumps(plan, indent=1))
@@ -527,6 +530,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--stop", action="store_true", help="end at the first difference")
     parser.add_argument("--probe", default="build/release/plan_probe")
     return asyncio.run(check(parser.parse_args()))
 
