@@ -1,6 +1,8 @@
 // COPY table FROM STDIN over several shards: rows are cut out of the client's data, their key
 // fields read, and their bytes passed on to the shard that owns them (copies of a reference table:
 // to all).
+#include "exec/ask.h"
+#include "exec/borrow.h"
 #include "exec/copy_format.h"
 #include "exec/copy_keys.h"
 #include "exec/copy_rows.h"
@@ -9,6 +11,8 @@
 
 namespace shoal::exec {
 namespace {
+
+constexpr std::size_t kMostAsked = 10'000;
 
 class Router final : public CopyRouter {
  public:
@@ -30,7 +34,9 @@ class Router final : public CopyRouter {
   io::Task<Result<>> open_first(Run run);
   io::Task<Result<>> open_copies();
   io::Task<Result<>> take(std::string_view bytes, bool last);
-  Result<std::optional<ShardId>> route(const CopyRow& row);
+  bool put_without_key(const CopyRow& row);
+  Result<ShardId> place(const CopyRow& row);
+  io::Task<Result<ShardId>> ask_home(const CopyRow& row);
   void put(std::size_t stream, const CopyRow& row);
   io::Task<Error> give_up(Error error);
   std::string copy_text(bool header) const {
@@ -47,7 +53,9 @@ class Router final : public CopyRouter {
   std::optional<RowPlacer> placer_;
   std::unique_ptr<CopyRows> rows_;
   std::string response_;
-  std::string rest_;  // the beginning of a row whose end has not come
+  std::optional<Borrowed> asker_;
+  std::unordered_map<std::string, ShardId> asked_;  // what ask_home() found out
+  std::string rest_;                                // the beginning of a row whose end has not come
   bool over_ = false;
 };
 
@@ -115,28 +123,58 @@ io::Task<Error> Router::give_up(Error error) {
   co_return earlier ? std::move(*earlier) : std::move(error);
 }
 
-// Puts the row where it belongs. A shard comes back when its COPY must be opened first.
-Result<std::optional<ShardId>> Router::route(const CopyRow& row) {
+// Puts away what does not go by key; false: it does.
+bool Router::put_without_key(const CopyRow& row) {
   if (row.kind == CopyRow::Kind::kHeader) {
     streams_.append(0, row.bytes);
-    return std::optional<ShardId>();
+    return true;
   }
   if (plan_.reference) {
     for (std::size_t i = 0; i < streams_.size(); ++i) put(i, row);
-    return std::optional<ShardId>();
+    return true;
   }
-  if (row.kind == CopyRow::Kind::kShort) {
-    put(0, row);  // any shard will say what is wrong with it
-    return std::optional<ShardId>();
-  }
+  if (row.kind != CopyRow::Kind::kShort) return false;
+  put(0, row);  // any shard will say what is wrong with it
+  return true;
+}
+
+Result<ShardId> Router::place(const CopyRow& row) {
   if (row.null_key >= 0) return placer_->null_error(static_cast<std::size_t>(row.null_key));
-  Result<ShardId> shard = format_.kind == CopyFormat::Kind::kBinary ? placer_->place_binary(row.key)
-                                                                    : placer_->place_text(row.key);
-  if (!shard) return shard.error();
-  std::optional<std::size_t> stream = streams_.find(*shard);
-  if (!stream) return std::optional<ShardId>(*shard);
-  put(*stream, row);
-  return std::optional<ShardId>();
+  return format_.kind == CopyFormat::Kind::kBinary ? placer_->place_binary(row.key)
+                                                   : placer_->place_text(row.key);
+}
+
+// A spelling that only a server reads ("yesterday", a time zone by name): home does, under the
+// session's settings.
+io::Task<Result<ShardId>> Router::ask_home(const CopyRow& row) {
+  std::string all;
+  for (std::string_view field : row.key) all.append(field).push_back('\0');
+  if (auto known = asked_.find(all); known != asked_.end()) co_return known->second;
+  if (!asker_) {
+    Result<Borrowed> c = co_await Borrowed::take(transaction_, snapshot_.home);
+    if (!c) co_return c.error();
+    asker_.emplace(std::move(*c));
+  }
+  ShardStatement question;
+  std::string list;
+  for (std::size_t i = 0; i < row.key.size(); ++i) {
+    list += fmt::format("{}${}", i == 0 ? "" : ", ", i + 1);
+    question.types.push_back(placer_->column(i).type_oid);
+    question.formats.push_back(wire::Format::kText);
+    question.values.push_back(row.key[i]);
+  }
+  const std::string sql = "SELECT " + list;
+  question.sql = sql;
+  Result<OwnedValues> answer = co_await ask_row(**asker_, question);
+  if (!answer) co_return answer.error();
+  std::vector<std::string_view> fields;
+  for (const std::optional<std::string>& value : *answer)
+    fields.push_back(value ? std::string_view(*value) : std::string_view());
+  Result<ShardId> shard = placer_->place_binary(fields);
+  if (!shard) co_return shard.error();
+  if (asked_.size() >= kMostAsked) asked_.clear();
+  asked_.emplace(std::move(all), *shard);
+  co_return *shard;
 }
 
 void Router::put(std::size_t stream, const CopyRow& row) {
@@ -158,13 +196,18 @@ io::Task<Result<>> Router::take(std::string_view bytes, bool last) {
     Result<bool> found = rows_->next(row);
     if (!found) co_return found.error();
     if (!*found) break;
-    Result<std::optional<ShardId>> missing = route(row);
-    if (!missing) co_return missing.error();
-    if (!*missing) continue;
-    Result<std::size_t> opened =
-        co_await streams_.open(**missing, copy_text(false), rows_->prologue());
-    if (!opened) co_return opened.error();
-    put(*opened, row);
+    if (put_without_key(row)) continue;
+    Result<ShardId> shard = place(row);
+    if (!shard && placer_->server_can_read(shard.error())) shard = co_await ask_home(row);
+    if (!shard) co_return shard.error();
+    std::optional<std::size_t> stream = streams_.find(*shard);
+    if (!stream) {
+      Result<std::size_t> opened =
+          co_await streams_.open(*shard, copy_text(false), rows_->prologue());
+      if (!opened) co_return opened.error();
+      stream = *opened;
+    }
+    put(*stream, row);
   }
   const std::size_t consumed = rows_->consumed();
   if (continued)

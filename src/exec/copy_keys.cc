@@ -94,6 +94,13 @@ Result<keys::KeyValue> RowPlacer::read_text(const Column& column, std::string_vi
   return keys::parse_text(column.type, text, settings_);
 }
 
+// A text that the router cannot convert between encodings, a server's answer would not show either.
+bool RowPlacer::server_can_read(const Error& error) const {
+  return keys::needs_server(error) &&
+         std::none_of(columns_.begin(), columns_.end(),
+                      [](const Column& column) { return is_text(column.type); });
+}
+
 Result<ShardId> RowPlacer::place(const std::vector<keys::KeyValue>& key) const {
   return placement_->place(key);
 }

@@ -25,6 +25,8 @@ class RowPlacer {
   // One value per key column, in the key's order. 23502 (SH0104) for NULL; PostgreSQL's own error
   // for a value that is none; SH0705 for what only a server can read.
   Result<ShardId> place_text(const std::vector<std::string_view>& fields);
+  // True for an error of place_text() that asking a server may help with.
+  bool server_can_read(const Error& error) const;
   Result<ShardId> place_binary(const std::vector<std::string_view>& fields);
   Result<ShardId> place(const std::vector<keys::KeyValue>& key) const;
 

@@ -99,15 +99,15 @@ Connection* Transaction::enlisted(ShardId shard) {
 }
 
 // An idle connection of the pool, found without building names.
-std::unique_ptr<Connection> Transaction::take_idle(const catalog::Snapshot& snapshot, ShardId shard) {
+std::unique_ptr<Connection> Transaction::take_idle(const catalog::Snapshot& snapshot,
+                                                   ShardId shard) {
   if (buckets_epoch_ != snapshot.epoch) {
     buckets_.clear();
     buckets_epoch_ = snapshot.epoch;
   }
   for (const auto& [known, bucket] : buckets_)
     if (known == shard) return context_.pool.try_take(bucket);
-  backend::Pool::Bucket* bucket =
-      context_.pool.bucket(context_.endpoint(snapshot, shard), login_);
+  backend::Pool::Bucket* bucket = context_.pool.bucket(context_.endpoint(snapshot, shard), login_);
   buckets_.emplace_back(shard, bucket);
   return context_.pool.try_take(bucket);
 }
@@ -136,6 +136,17 @@ io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
   p.connection->client = client_;
   p.shard = shard;
   Connection* connection = p.connection.get();
+  // A statement parsed before a schema change keeps the old types: the client's own Parse would
+  // not.
+  if (connection->prepared_epoch != snapshot->epoch) {
+    if (!connection->prepared.empty()) {
+      wire::append_query(connection->out(), "DEALLOCATE ALL");
+      connection->pending().sent('Q', {.swallow = true});
+      connection->prepared.clear();
+    }
+    connection->unnamed.clear();
+    connection->prepared_epoch = snapshot->epoch;
+  }
   if (Result<> applied = co_await apply_settings(*connection); !applied) {
     context_.pool.release(std::move(participants_.back().connection));
     participants_.pop_back();
@@ -161,10 +172,8 @@ void Transaction::mark_temp(ShardId shard) {
 }
 
 std::size_t Transaction::writers() const {
-  return static_cast<std::size_t>(
-      std::count_if(participants_.begin(), participants_.end(), [](const Participant& p) {
-        return p.wrote;
-      }));
+  return static_cast<std::size_t>(std::count_if(participants_.begin(), participants_.end(),
+                                                [](const Participant& p) { return p.wrote; }));
 }
 
 io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
@@ -192,8 +201,8 @@ io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
       }
       if (frame->type == 'E' && outcome) {
         Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
-        Error e = fields ? wire::error_from(*fields, p.connection->endpoint().name)
-                         : fields.error();
+        Error e =
+            fields ? wire::error_from(*fields, p.connection->endpoint().name) : fields.error();
         // Of one server only: its own words are the answer.
         if (participants_.size() == 1) e.original = frame->body;
         outcome = std::move(e);
@@ -255,8 +264,9 @@ io::Task<Result<std::string>> Transaction::commit() {
     if (outcome && !done) {
       outcome = done.error();
       if (p.connection->broken() && p.wrote) {
-        outcome = make_error("08007", "the connection was lost during COMMIT",
-                             "the transaction may have been committed", "check before repeating it");
+        outcome =
+            make_error("08007", "the connection was lost during COMMIT",
+                       "the transaction may have been committed", "check before repeating it");
       }
     }
     if (outcome && done && done->tag == "ROLLBACK") tag = "ROLLBACK";

@@ -25,9 +25,10 @@ class Transaction {
   State state() const { return state_; }
   bool idle() const { return state_ == State::kIdle; }
   char status() const {
-    return state_ == State::kIdle || implicit_ ? (state_ == State::kFailed && !implicit_ ? 'E' : 'I')
-           : state_ == State::kOpen            ? 'T'
-                                               : 'E';
+    return state_ == State::kIdle || implicit_
+               ? (state_ == State::kFailed && !implicit_ ? 'E' : 'I')
+           : state_ == State::kOpen ? 'T'
+                                    : 'E';
   }
   bool implicit() const { return implicit_; }
 
@@ -54,7 +55,8 @@ class Transaction {
   }
 
   // The shard's connection, ready for messages: out() may already hold injected ones (their answers
-  // are swallowed). Errors leave the transaction as it was, except that a lost participant fails it.
+  // are swallowed). Errors leave the transaction as it was, except that a lost participant fails
+  // it.
   io::Task<Result<backend::Connection*>> use(ShardId shard);
   // The same for a connection that is taken already, without waiting; nullptr otherwise.
   backend::Connection* enlisted(ShardId shard);
