@@ -14,103 +14,121 @@ Oid Planner::named_table(const sql::RangeVar& rv, const catalog::Table*& out) co
   return out == nullptr ? Oid{} : out->oid;
 }
 
-Plan Planner::copy(const sql::Copy& c) {
-  const auto done = [&](Plan plan, const catalog::Table* t) {
-    plan.writes = c.from;
-    plan.locks = c.from;
-    if (t != nullptr) plan.tables.push_back(t->oid);
-    shape_all(plan);
-    return plan;
-  };
-  if (c.query || c.opaque_query) {
-    if (c.opaque_query || !c.query) {
-      if (!snapshot_.any_sharded())
-        return done(forward(snapshot_.home, "nothing is sharded"), nullptr);
-      return refused(Refusal::kUnknownGrammar, "COPY of a data-modifying query");
-    }
-    const route::Analysis a = route::bind_query(*c.query, snapshot_, in_.session);
-    if (auto stop = stopped(a)) return std::move(*stop);
-    if (home_only(a))
-      return finish(done(forward(snapshot_.home, "tables of the home shard"), nullptr), a);
-    if (a.opaque || a.modifying_cte) return refused(Refusal::kUnknownGrammar, "COPY of this query");
-    route::Deriver d(a, reader_);
-    const Property p = d.block(a.root);
-    trace_ = d.trace();
-    const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
-    if (p.anywhere()) return finish(done(forward(snapshot_.home, p.rule), nullptr), a);
-    if (!c.file.empty() || c.program) {
-      return refused(Refusal::kShardLocalCatalog, "COPY with a file of a server");
-    }
-    if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
-      return finish(done(forward(p.shards[0], where_text(a, d)), nullptr), a);
-    }
-    if (!p.partitioned() || !c.query->order_by.empty() || needs_home || a.system_columns ||
-        a.effects.moment) {
-      return refused(Refusal::kNotProvable,
-                     p.gathered() ? p.rule : "COPY of an ordered query over shards");
-    }
-    Plan plan;
-    CopyOut out;
-    out.shards = p.shards;
-    for (const auto& o : c.options)
-      out.header = out.header ||
-                   (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
-    plan.node = std::move(out);
-    plan.reason = p.rule;
-    return finish(done(std::move(plan), nullptr), a);
-  }
+namespace {
 
+bool has_header(const sql::Copy& c) {
+  return std::any_of(c.options.begin(), c.options.end(), [](const auto& o) {
+    return o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0";
+  });
+}
+
+}  // namespace
+
+Plan Planner::done_copy(Plan plan, const sql::Copy& c, const catalog::Table* t) const {
+  plan.writes = plan.locks = c.from;
+  if (t != nullptr) plan.tables.push_back(t->oid);
+  shape_all(plan);
+  return plan;
+}
+
+// COPY (query) TO: one shard, or the shards' rows one after the other.
+Plan Planner::copy_query(const sql::Copy& c) {
+  if (c.opaque_query || !c.query) {
+    if (!snapshot_.any_sharded()) {
+      return done_copy(forward(snapshot_.home, "nothing is sharded"), c, nullptr);
+    }
+    return refused(Refusal::kUnknownGrammar, "COPY of a data-modifying query");
+  }
+  const route::Analysis a = route::bind_query(*c.query, snapshot_, in_.session);
+  if (auto stop = stopped(a)) return std::move(*stop);
+  const auto done = [&](Plan plan) { return finish(done_copy(std::move(plan), c, nullptr), a); };
+  if (home_only(a)) return done(forward(snapshot_.home, "tables of the home shard"));
+  if (a.opaque || a.modifying_cte) return refused(Refusal::kUnknownGrammar, "COPY of this query");
+  route::Deriver d(a, reader_);
+  const Property p = d.block(a.root);
+  trace_ = d.trace();
+  const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
+  if (p.anywhere()) return done(forward(snapshot_.home, p.rule));
+  if (!c.file.empty() || c.program) {
+    return refused(Refusal::kShardLocalCatalog, "COPY with a file of a server");
+  }
+  if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
+    return done(forward(p.shards[0], where_text(a, d)));
+  }
+  if (!p.partitioned() || !c.query->order_by.empty() || needs_home || a.system_columns ||
+      a.effects.moment || a.row_locks || a.sampled) {
+    return refused(Refusal::kNotProvable,
+                   p.gathered() ? p.rule : "COPY of an ordered query over shards");
+  }
+  if (in_.session.fanout == route::Fanout::kDeny) {
+    return refused(Refusal::kFanoutDenied, "COPY of a query over shards");
+  }
+  Plan plan;
+  plan.node = CopyOut{p.shards, {}, has_header(c)};
+  plan.reason = p.rule;
+  return done(std::move(plan));
+}
+
+Plan Planner::copy(const sql::Copy& c) {
+  if (c.query || c.opaque_query) return copy_query(c);
   const catalog::Table* t = nullptr;
   named_table(c.table, t);
   if (t == nullptr || t->kind == TableKind::kSingle || t->kind == TableKind::kCatalog) {
     if (t != nullptr && c.from && t->has_triggers && snapshot_.any_sharded()) {
       return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
     }
-    return done(forward(snapshot_.home, "table of the home shard"), t);
+    return done_copy(forward(snapshot_.home, "table of the home shard"), c, t);
   }
   if (!c.file.empty() || c.program) {
     return refused(Refusal::kShardLocalCatalog, "COPY with a file of a server");
   }
-  if (!c.from) {
-    if (t->kind == TableKind::kReference)
-      return done(forward(snapshot_.home, "reference table"), t);
-    Plan plan;
-    CopyOut out;
-    sql::Select none;
-    const route::Analysis a = route::bind_query(none, snapshot_, in_.session);
-    out.shards = route::Deriver(a, reader_).all_shards(*t);
-    for (const auto& o : c.options)
-      out.header = out.header ||
-                   (o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0");
-    if (out.shards.size() == 1) return done(forward(out.shards[0], "one shard"), t);
-    plan.node = std::move(out);
-    plan.reason = "sharded table " + t->name;
-    return done(std::move(plan), t);
+  if (c.from) return copy_in(c, *t);
+  if (t->kind == TableKind::kReference) {
+    return done_copy(forward(snapshot_.home, "reference table"), c, t);
   }
-  if (t->has_triggers || t->has_rules) {
-    return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger or rule");
+  const std::vector<ShardId> shards = shards_of(*t);
+  if (shards.size() == 1) return done_copy(forward(shards[0], "one shard"), c, t);
+  if (in_.session.fanout == route::Fanout::kDeny) {
+    return refused(Refusal::kFanoutDenied, "COPY of a sharded table");
+  }
+  Plan plan;
+  plan.node = CopyOut{shards, {}, has_header(c)};
+  plan.reason = "sharded table " + t->name;
+  return done_copy(std::move(plan), c, t);
+}
+
+// Every shard that may hold rows of a sharded table.
+std::vector<ShardId> Planner::shards_of(const catalog::Table& t) {
+  const sql::Select none;
+  const route::Analysis a = route::bind_query(none, snapshot_, in_.session);
+  return route::Deriver(a, reader_).all_shards(t);
+}
+
+// COPY FROM STDIN: each row by its key, or to every copy.
+Plan Planner::copy_in(const sql::Copy& c, const catalog::Table& t) {
+  if (t.has_triggers || t.has_rules) {
+    return refused(Refusal::kTriggerNotLocal, "table " + t.name + " has a trigger or rule");
   }
   CopyIn in;
-  in.table = t->oid;
-  in.keyspace = t->keyspace;
-  in.reference = t->kind == TableKind::kReference;
+  in.table = t.oid;
+  in.keyspace = t.keyspace;
+  in.reference = t.kind == TableKind::kReference;
   in.columns = c.columns;
   if (in.columns.empty()) {
-    for (const auto& column : t->columns) {
+    for (const auto& column : t.columns) {
       if (!column.generated) in.columns.push_back(column.name);
     }
+  }
+  for (const auto& name : in.columns) {
+    if (t.column(std::string_view(name)) != nullptr) continue;
+    return error(make_error(
+        "42703", "column \"" + name + "\" of relation \"" + t.name + "\" does not exist"));
   }
   const auto field = [&](std::string_view name) {
     const auto at = std::find(in.columns.begin(), in.columns.end(), name);
     return at == in.columns.end() ? -1 : static_cast<int>(at - in.columns.begin());
   };
-  for (const auto& name : in.columns) {
-    if (t->column(std::string_view(name)) == nullptr) {
-      return error(make_error(
-          "42703", "column \"" + name + "\" of relation \"" + t->name + "\" does not exist"));
-    }
-  }
-  for (const auto& column : t->columns) {
+  for (const auto& column : t.columns) {
     if (field(column.name) >= 0 || column.generated) continue;
     if (column.sequence.value != 0) {
       return refused(Refusal::kInsertSource,
@@ -125,26 +143,20 @@ Plan Planner::copy(const sql::Copy& c) {
                      "name the column in COPY and give its values");
     }
   }
-  if (!in.reference) {
-    for (const std::int16_t attnum : t->key_attnums) {
-      const catalog::Column* key = t->column(attnum);
-      const int at = key == nullptr ? -1 : field(key->name);
-      if (at < 0) {
-        return refused(Refusal::kInsertSource, "the shard key is not among the columns of COPY",
-                       "name the shard key in COPY's column list");
-      }
-      in.key_fields.push_back(at);
+  for (const std::int16_t attnum : t.key_attnums) {
+    const catalog::Column* key = t.column(attnum);
+    const int at = key == nullptr ? -1 : field(key->name);
+    if (at < 0) {
+      return refused(Refusal::kInsertSource, "the shard key is not among the columns of COPY",
+                     "name the shard key in COPY's column list");
     }
-    sql::Select none;
-    const route::Analysis a = route::bind_query(none, snapshot_, in_.session);
-    in.shards = route::Deriver(a, reader_).all_shards(*t);
-  } else {
-    in.shards = snapshot_.active_shards();
+    in.key_fields.push_back(at);
   }
+  in.shards = in.reference ? snapshot_.active_shards() : shards_of(t);
   Plan plan;
-  plan.reason = (in.reference ? "reference table " : "sharded table ") + t->name;
+  plan.reason = (in.reference ? "reference table " : "sharded table ") + t.name;
   plan.node = std::move(in);
-  return done(std::move(plan), t);
+  return done_copy(std::move(plan), c, &t);
 }
 
 namespace {

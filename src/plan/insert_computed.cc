@@ -247,10 +247,10 @@ Plan computed_rows(const InsertWork& w) {
   for (std::size_t i = 0; plain && i < tree->targets.size(); ++i) {
     if (tree->targets.size() != w.target.columns.size()) break;  // a star is among them
     auto& e = tree->targets[i].expr;
+    const bool open = is_string_or_null(*e) || std::holds_alternative<sql::Param>(e->node);
+    if (!open) continue;
     auto value = typed(w, *e, *w.target.columns[i]);
     if (!value) return failed(value.error());
-    if (tree->targets[i].name.empty()) tree->targets[i].name = sql::output_name(tree->targets[i]);
-    if (tree->targets[i].name == "?column?") tree->targets[i].name.clear();
     e = std::move(*value);
   }
   if (!w.filled.empty()) {

@@ -1,3 +1,4 @@
+// Which planner takes which statement, and what all plans have in common.
 #include "plan/make_plan.h"
 
 #include <set>

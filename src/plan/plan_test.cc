@@ -320,8 +320,9 @@ TEST(Plan, scope_filters_every_sharded_relation) {
           {"INSERT of another key", "INSERT INTO ranges VALUES (151, 2)", "refused: SH0307"},
           {"INSERT of an expression", "INSERT INTO ranges VALUES (150 + 0, 2)", "refused: SH0307"},
           {"INSERT .. SELECT fills in", "INSERT INTO ranges (x) SELECT x FROM ref",
-           "route: row by row\nreason: shoal.key = '150'\nsource route: one shard (s1)\nsource "
-           "text: SELECT \"x\", CAST('150' AS \"pg_catalog\".\"int4\") FROM \"ref\""},
+           "route: row by row\nreason: shoal.key = '150'\nsource route: one shard (s1)\n"
+           "source reason: reference tables only\nsource text: SELECT \"x\", CAST('150' AS "
+           "\"pg_catalog\".\"int4\") FROM \"ref\""},
           {"COPY", "COPY ranges TO STDOUT", "refused: SH0307"},
           {"COPY FROM", "COPY ranges FROM STDIN", "refused: SH0307"},
           {"TRUNCATE", "TRUNCATE ranges", "refused: SH0307"},

@@ -109,6 +109,10 @@ class Planner {
 
   // copy.cc
   Plan copy(const sql::Copy& c);
+  Plan copy_query(const sql::Copy& c);
+  Plan copy_in(const sql::Copy& c, const catalog::Table& t);
+  Plan done_copy(Plan plan, const sql::Copy& c, const catalog::Table* t) const;
+  std::vector<ShardId> shards_of(const catalog::Table& t);
   Plan truncate(const sql::Truncate& t);
   Plan lock(const sql::LockTable& l);
   Plan maintenance(const sql::Maintenance& m);

@@ -1,3 +1,4 @@
+// Finding the conditions that may be applied below a pull.
 #include "plan/pull_conditions.h"
 
 #include "sql/parse.h"

@@ -1,3 +1,4 @@
+// Building and numbering of trees, and their texts.
 #include "plan/texts.h"
 
 #include "sql/deparse.h"

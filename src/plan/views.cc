@@ -1,3 +1,4 @@
+// Putting definitions in the place of views.
 #include "plan/views.h"
 
 #include "route/bind.h"

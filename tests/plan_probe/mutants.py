@@ -19,50 +19,130 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 # name, file, text, replacement
 MUTANTS = [
-    ("rows of a reference table kept once per shard", "derive_from.cc",
-     'return gathered("an outer join keeps rows of a reference table against a sharded table");',
-     "return other;"),
-    ("the nullable side's key stays part", "derive_from.cc",
-     "  for (Match m : other.match) {\n    m.part = false;", "  for (Match m : other.match) {"),
-    ("any two relations are linked", "derive_from.cc",
-     "bool Deriver::linked(const Property& a, const Property& b, const Classes& classes) const {",
-     "bool Deriver::linked(const Property& a, const Property& b, const Classes& classes) const {\n"
-     "  if (!a.match.empty() && !b.match.empty()) return true;"),
-    ("the ON prunes the preserved side", "derive_from.cc",
-     "const Property kept = side(kept_node, b, above);",
-     "Classes wrong = above;\n  add_conditions(own, wrong);\n  const Property kept = side(kept_node, b, wrong);"),
-    ("classes cross an outer join", "derive_from.cc",
-     "if (!n.join || kind(n) != sql::Join::Kind::kInner) {", "if (!n.join || kind(n) == sql::Join::Kind::kFull) {"),
-    ("a full join's sides stay part", "derive_from.cc",
-     "    for (Match m : p->match) {\n      m.part = false;", "    for (Match m : p->match) {"),
-    ("GROUP BY a nullable key", "derive_block.cc",
-     "return m.part && m.link && std::all_of", "return m.link && std::all_of"),
-    ("one grouping set with the key is enough", "derive_block.cc",
-     'if (!has_part(p, set)) return gathered("GROUP BY without the shard key");',
-     "if (has_part(p, set)) break;"),
-    ("windows need no key", "derive_block.cc",
-     'if (!has_part(p, keys)) return gathered("a window is not partitioned by the shard key");', ""),
-    ("LIMIT inside a block per shard", "derive_block.cc",
-     'if (!p.singular()) return gathered("LIMIT or OFFSET over several shards");', ""),
-    ("an aggregate per shard", "derive_block.cc",
-     'if (!p.singular()) return gathered("an aggregate over several shards");', "if (!p.singular()) return p;"),
-    ("UNION without the key", "derive_block.cc",
-     'if (!all && !any_part) return gathered("UNION without the shard key");', ""),
-    ("EXCEPT without the key", "derive_block.cc",
-     'if (!proved) return gathered("INTERSECT or EXCEPT without the shard key");', ""),
-    ("a UNION arm of a reference table on every shard", "derive_block.cc",
-     'return gathered("one arm of a UNION is the same on every shard");', "return l_everywhere ? r : l;"),
-    ("a subquery needs no link", "derive_subquery.cc",
-     'return gathered("a subquery reads a sharded table without the outer row\'s shard key");', "return p;"),
-    ("NOT IN of nullable keys", "derive_subquery.cc",
-     "if (parts && !(x.part && y.part)) continue;", ""),
-    ("OR prunes by one arm", "derive_prune.cc",
-     "      if (!s) {\n        all.reset();\n        break;\n      }", "      if (!s) continue;"),
-    ("NOT IN prunes", "classes.cc",
-     "    case Form::kIn:\n", "    case Form::kIn:\n    case Form::kNotIn:\n"),
-    ("DISTINCT without the key", "derive_block.cc",
-     'return part ? p : gathered("DISTINCT without the shard key");', "return p;"),
-    ("= ALL proves its column", "classes.cc", "    case Form::kAny:\n", "    case Form::kAny:\n    case Form::kAll:\n"),
+    (
+        "rows of a reference table kept once per shard",
+        "derive_from.cc",
+        'return gathered("an outer join keeps rows of a reference table against a sharded table");',
+        "return other;",
+    ),
+    (
+        "the nullable side's key stays part",
+        "derive_from.cc",
+        "  for (Match m : other.match) {\n    m.part = false;",
+        "  for (Match m : other.match) {",
+    ),
+    (
+        "any two relations are linked",
+        "derive_from.cc",
+        "  for (const Match& x : a.match) {\n"
+        "    for (const Match& y : b.match) {\n      if (!x.link",
+        "  if (!a.match.empty() && !b.match.empty()) return true;\n"
+        "  for (const Match& x : a.match) {\n"
+        "    for (const Match& y : b.match) {\n      if (!x.link",
+    ),
+    (
+        "the ON prunes the preserved side",
+        "derive_from.cc",
+        "const Property kept = side(kept_node, b, above);",
+        "Classes wrong = above;\n  add_conditions(own, wrong);\n"
+        "  const Property kept = side(kept_node, b, wrong);",
+    ),
+    (
+        "classes cross an outer join",
+        "derive_from.cc",
+        "if (!n.join || kind(n) != sql::Join::Kind::kInner) {",
+        "if (!n.join || kind(n) == sql::Join::Kind::kFull) {",
+    ),
+    (
+        "a full join's sides stay part",
+        "derive_from.cc",
+        "    for (Match m : p->match) {\n      m.part = false;",
+        "    for (Match m : p->match) {",
+    ),
+    (
+        "GROUP BY a nullable key",
+        "derive_block.cc",
+        "return m.part && m.link && std::all_of",
+        "return m.link && std::all_of",
+    ),
+    (
+        "one grouping set with the key is enough",
+        "derive_block.cc",
+        'if (!has_part(p, set)) return gathered("GROUP BY without the shard key");',
+        "if (has_part(p, set)) break;",
+    ),
+    (
+        "windows need no key",
+        "derive_block.cc",
+        'if (!has_part(p, keys)) return gathered("a window is not partitioned by the shard key");',
+        "",
+    ),
+    (
+        "LIMIT inside a block per shard",
+        "derive_block.cc",
+        'if (!p.singular()) return gathered("LIMIT or OFFSET over several shards");',
+        "",
+    ),
+    (
+        "an aggregate per shard",
+        "derive_block.cc",
+        'if (!p.singular()) return gathered("an aggregate over several shards");',
+        "if (!p.singular()) return p;",
+    ),
+    (
+        "UNION without the key",
+        "derive_block.cc",
+        'if (!all && !any_part) return gathered("UNION without the shard key");',
+        "",
+    ),
+    (
+        "EXCEPT without the key",
+        "derive_block.cc",
+        'if (!proved) return gathered("INTERSECT or EXCEPT without the shard key");',
+        "",
+    ),
+    (
+        "a UNION arm of a reference table on every shard",
+        "derive_block.cc",
+        'return gathered("one arm of a UNION is the same on every shard");',
+        "return l_everywhere ? r : l;",
+    ),
+    (
+        "a subquery needs no link",
+        "derive_subquery.cc",
+        'return gathered("a subquery reads a sharded table without the outer row\'s shard key");',
+        "return p;",
+    ),
+    (
+        "NOT IN of nullable keys",
+        "derive_subquery.cc",
+        "if (parts && !(x.part && y.part)) continue;",
+        "",
+    ),
+    (
+        "OR prunes by one arm",
+        "derive_prune.cc",
+        "      if (!s) {\n        all.reset();\n        break;\n      }",
+        "      if (!s) continue;",
+    ),
+    (
+        "NOT IN prunes",
+        "classes.cc",
+        "    case Form::kIn:\n",
+        "    case Form::kIn:\n    case Form::kNotIn:\n",
+    ),
+    (
+        "DISTINCT without the key",
+        "derive_block.cc",
+        'return part ? p : gathered("DISTINCT without the shard key");',
+        "return p;",
+    ),
+    (
+        "= ALL proves its column",
+        "classes.cc",
+        "    case Form::kAny:\n",
+        "    case Form::kAny:\n    case Form::kAll:\n",
+    ),
 ]
 
 
@@ -76,13 +156,41 @@ def compile_probe(build: pathlib.Path, folder: pathlib.Path, file: str, text: st
             objects.append(obj)
             continue
         subprocess.run(
-            ["c++", "-std=c++20", "-O1", "-DBOOST_ALL_NO_LIB", "-include", ROOT / "src/base/pch.h",
-             "-I", ROOT / "src", "-c", unit, "-o", obj], check=True)
+            [
+                "c++",
+                "-std=c++20",
+                "-O1",
+                "-DBOOST_ALL_NO_LIB",
+                "-include",
+                ROOT / "src/base/pch.h",
+                "-I",
+                ROOT / "src",
+                "-c",
+                unit,
+                "-o",
+                obj,
+            ],
+            check=True,
+        )
         objects.append(obj)
-    libraries = [build / f"libshoal_{r}.a" for r in ("plan", "route", "sql", "catalog", "keys", "base")]
+    libraries = [
+        build / f"libshoal_{r}.a" for r in ("plan", "route", "sql", "catalog", "keys", "base")
+    ]
     probe = folder / "probe"
-    subprocess.run(["c++", "-o", probe, *objects, *libraries, "-lpg_query", "-lprotobuf-c", "-lfmt",
-                    "-lcrypto"], check=True)
+    subprocess.run(
+        [
+            "c++",
+            "-o",
+            probe,
+            *objects,
+            *libraries,
+            "-lpg_query",
+            "-lprotobuf-c",
+            "-lfmt",
+            "-lcrypto",
+        ],
+        check=True,
+    )
     return probe
 
 
@@ -101,8 +209,20 @@ def main() -> int:
                 continue
             probe = compile_probe(args.build, pathlib.Path(name), file, text.replace(old, new))
             done = subprocess.run(
-                [sys.executable, HERE / "property_check.py", "--stop", "--count", str(args.count),
-                 "--seed", "1", "--probe", probe], capture_output=True, text=True)
+                [
+                    sys.executable,
+                    HERE / "property_check.py",
+                    "--stop",
+                    "--count",
+                    str(args.count),
+                    "--seed",
+                    "1",
+                    "--probe",
+                    probe,
+                ],
+                capture_output=True,
+                text=True,
+            )
             found = "'different': 1" in done.stdout
             print(f"{'found' if found else 'SURVIVED':9} {title}", flush=True)
             if not found:

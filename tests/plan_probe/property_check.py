@@ -3,7 +3,8 @@
 Schemas s1..s4 of one temporary server play the shards, schema public the unsharded database. Each
 statement is planned by plan_probe; the plan is carried out over the schemas as its recipe says, and
 the answer is compared with what the statement gives on the whole. The first difference is printed
-with its seed. Only answers that do not depend on luck are generated (no LIMIT without a total order).
+with its seed. Only answers that do not depend on luck are generated (no LIMIT without a total
+order).
 
     property_check.py [--count N] [--seed S] [--probe build/release/plan_probe]
 """
@@ -28,10 +29,14 @@ from tests.support.postgres import Server  # noqa: E402
 
 SHARDS = ["s1", "s2", "s3", "s4"]
 TABLES = {
-    "orders": ("tenant_id int4 NOT NULL, id int8, x int4, note text, created timestamptz, kind text,"
-               " PRIMARY KEY (tenant_id, id)"),
-    "users": ("tenant_id int4 NOT NULL, id int8, name text, amount numeric, k int4, flag bool,"
-              " PRIMARY KEY (tenant_id, id)"),
+    "orders": (
+        "tenant_id int4 NOT NULL, id int8, x int4, note text, created timestamptz, kind text,"
+        " PRIMARY KEY (tenant_id, id)"
+    ),
+    "users": (
+        "tenant_id int4 NOT NULL, id int8, name text, amount numeric, k int4, flag bool,"
+        " PRIMARY KEY (tenant_id, id)"
+    ),
     "lines": "tenant_id int8 NOT NULL, order_id int8, qty int4",
     "pairs": "a int4 NOT NULL, b int4 NOT NULL, x int4",
     "ranges": "z int4 NOT NULL, x int4",
@@ -40,20 +45,29 @@ TABLES = {
 }
 # name -> (keyspace, key columns); the rest is whole everywhere (ref) or on s1 (note)
 KEYS = {
-    "orders": ("ints", ["tenant_id"]), "users": ("ints", ["tenant_id"]), "lines": ("ints", ["tenant_id"]),
-    "pairs": ("pairs", ["a", "b"]), "ranges": ("zones", ["z"]),
+    "orders": ("ints", ["tenant_id"]),
+    "users": ("ints", ["tenant_id"]),
+    "lines": ("ints", ["tenant_id"]),
+    "pairs": ("pairs", ["a", "b"]),
+    "ranges": ("zones", ["z"]),
 }
 # integer columns, the key first: enough for joins and conditions
 COLUMNS = {
-    "orders": ["tenant_id", "id", "x"], "users": ["tenant_id", "id", "k"],
-    "lines": ["tenant_id", "order_id", "qty"], "pairs": ["a", "b", "x"], "ranges": ["z", "x"],
-    "ref": ["k", "x"], "note": ["id", "k", "x"],
+    "orders": ["tenant_id", "id", "x"],
+    "users": ["tenant_id", "id", "k"],
+    "lines": ["tenant_id", "order_id", "qty"],
+    "pairs": ["a", "b", "x"],
+    "ranges": ["z", "x"],
+    "ref": ["k", "x"],
+    "note": ["id", "k", "x"],
 }
 
 
 class Probe:
     def __init__(self, path: str):
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def ask(self, line: str) -> str:
         self.process.stdin.write(line + "\n")
@@ -83,10 +97,21 @@ def rows_of(table: str, rng: random.Random) -> list[tuple]:
     for i in range(rng.randrange(4, 14)):
         match table:
             case "orders":
-                out.append((small(), i, maybe(rng, small()), maybe(rng, rng.choice("aBc")), None, "k"))
+                out.append(
+                    (small(), i, maybe(rng, small()), maybe(rng, rng.choice("aBc")), None, "k")
+                )
             case "users":
                 amount = maybe(rng, rng.choice(["1.0", "1.00", "2.5", "3"]))
-                out.append((small(), i, rng.choice("aBc"), amount, maybe(rng, small()), maybe(rng, rng.random() < 0.5)))
+                out.append(
+                    (
+                        small(),
+                        i,
+                        rng.choice("aBc"),
+                        amount,
+                        maybe(rng, small()),
+                        maybe(rng, rng.random() < 0.5),
+                    )
+                )
             case "lines":
                 out.append((small(), maybe(rng, small()), maybe(rng, small())))
             case "pairs":
@@ -149,7 +174,8 @@ class Writer:
 
     def table(self) -> str:
         return self.rng.choices(
-            ["orders", "users", "lines", "pairs", "ranges", "ref", "note"], [6, 6, 4, 1, 0.5, 3, 0.2]
+            ["orders", "users", "lines", "pairs", "ranges", "ref", "note"],
+            [6, 6, 4, 1, 0.5, 3, 0.2],
         )[0]
 
     def source(self, depth: int, ctes: list) -> tuple[str, list[str], bool]:
@@ -172,17 +198,22 @@ class Writer:
         if self.chance(0.35):
             conditions.append(self.condition(left + right))
         if self.chance(0.15):
-            conditions.append(f"{self.rng.choice(left)} {self.pick('=', '<', '<=')} {self.rng.choice(right)}")
+            conditions.append(
+                f"{self.rng.choice(left)} {self.pick('=', '<', '<=')} {self.rng.choice(right)}"
+            )
         return self.rng.choices([" AND ", " OR "], [9, 1])[0].join(conditions)
 
     def tree(self, depth: int, outer: list[str], ctes: list) -> tuple[str, list[str]]:
         text, columns, key = self.source(depth, ctes)
         for _ in range(self.rng.choices([0, 1, 2], [6, 5, 1])[0]):
-            kind = self.rng.choices(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"], [5, 4, 1, 1.5])[0]
+            kind = self.rng.choices(
+                ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"], [5, 4, 1, 1.5]
+            )[0]
             if depth > 0 and self.chance(0.12) and kind in ("JOIN", "LEFT JOIN"):
                 query, n = self.query(depth - 1, columns + outer, ctes, simple=True)
                 a = self.alias()
-                text = f"{text} {kind} LATERAL ({query}) {a} ON {self.pick('true', columns[0] + ' > 1')}"
+                on = self.pick("true", columns[0] + " > 1")
+                text = f"{text} {kind} LATERAL ({query}) {a} ON {on}"
                 columns = columns + [f"{a}.c{i + 1}" for i in range(n)]
                 key = False
                 continue
@@ -193,7 +224,9 @@ class Writer:
                 key = False
                 continue
             if kind == "FULL JOIN":
-                on = f"{columns[0] if self.chance(0.8) else self.rng.choice(columns)} = {theirs[0] if self.chance(0.8) else self.rng.choice(theirs)}"
+                one = columns[0] if self.chance(0.8) else self.rng.choice(columns)
+                two = theirs[0] if self.chance(0.8) else self.rng.choice(theirs)
+                on = f"{one} = {two}"
             else:
                 on = self.on(columns, theirs)
             if self.chance(0.15):
@@ -208,16 +241,32 @@ class Writer:
         return self.pick("1", "2", "3", "4", "5", "50", "120", "NULL", "2.0", "'3'", "2.5")
 
     def condition(self, columns: list[str]) -> str:
-        c, d = self.rng.choice(columns[: 4] if self.chance(0.6) else columns), self.rng.choice(columns)
+        c, d = (
+            self.rng.choice(columns[:4] if self.chance(0.6) else columns),
+            self.rng.choice(columns),
+        )
         n = self.number
         return self.pick(
-            lambda: f"{c} = {n()}", lambda: f"{c} = {n()}", lambda: f"{c} = {d}", lambda: f"{c} = {d}",
-            lambda: f"{c} IN ({n()}, {n()})", lambda: f"{c} IS NOT NULL", lambda: f"{c} IS NULL",
-            lambda: f"{c} <> {n()}", lambda: f"NOT ({c} = {n()})", lambda: f"({c} = {n()}) IS NOT FALSE",
-            lambda: f"({c} = {n()} OR {d} = {n()})", lambda: f"{c} BETWEEN {n()} AND 4",
-            lambda: f"{c} = ANY(ARRAY[1, 2])", lambda: f"({c}, {d}) = (1, 2)", lambda: f"{c} < {d}",
-            lambda: f"{c} IS NOT DISTINCT FROM {d}", lambda: f"coalesce({c}, 1) = {d}",
-            lambda: f"({c}, {d}) IN ((1, 1), (2, 3))", lambda: f"{c} = ALL(ARRAY[2])", lambda: f"{c} + 0 = {d}",
+            lambda: f"{c} = {n()}",
+            lambda: f"{c} = {n()}",
+            lambda: f"{c} = {d}",
+            lambda: f"{c} = {d}",
+            lambda: f"{c} IN ({n()}, {n()})",
+            lambda: f"{c} IS NOT NULL",
+            lambda: f"{c} IS NULL",
+            lambda: f"{c} <> {n()}",
+            lambda: f"NOT ({c} = {n()})",
+            lambda: f"({c} = {n()}) IS NOT FALSE",
+            lambda: f"({c} = {n()} OR {d} = {n()})",
+            lambda: f"{c} BETWEEN {n()} AND 4",
+            lambda: f"{c} = ANY(ARRAY[1, 2])",
+            lambda: f"({c}, {d}) = (1, 2)",
+            lambda: f"{c} < {d}",
+            lambda: f"{c} IS NOT DISTINCT FROM {d}",
+            lambda: f"coalesce({c}, 1) = {d}",
+            lambda: f"({c}, {d}) IN ((1, 1), (2, 3))",
+            lambda: f"{c} = ALL(ARRAY[2])",
+            lambda: f"{c} + 0 = {d}",
         )()
 
     def subquery_condition(self, columns: list[str], depth: int, ctes: list) -> str:
@@ -229,20 +278,44 @@ class Writer:
         t = self.pick("orders", "users", "lines", "ref")
         b = self.alias()
         k = COLUMNS[t][0] if self.chance(0.8) else self.rng.choice(COLUMNS[t])
-        direct = f"(SELECT {b}.{k} FROM {t} {b}" + (f" WHERE {self.condition([f'{b}.{x}' for x in COLUMNS[t]])}" if self.chance(0.4) else "") + ")"
+        direct = (
+            f"(SELECT {b}.{k} FROM {t} {b}"
+            + (
+                f" WHERE {self.condition([f'{b}.{x}' for x in COLUMNS[t]])}"
+                if self.chance(0.4)
+                else ""
+            )
+            + ")"
+        )
         return self.pick(
-            f"EXISTS {linked}", f"NOT EXISTS {linked}", f"{c} IN {inside}", f"{c} NOT IN {inside}",
-            f"{c} IN {direct}", f"{c} NOT IN {direct}", f"{c} IN {direct}",
-            f"({c} IN {direct}) IS NOT TRUE", f"({c} = 1 OR EXISTS {linked})",
+            f"EXISTS {linked}",
+            f"NOT EXISTS {linked}",
+            f"{c} IN {inside}",
+            f"{c} NOT IN {inside}",
+            f"{c} IN {direct}",
+            f"{c} NOT IN {direct}",
+            f"{c} IN {direct}",
+            f"({c} IN {direct}) IS NOT TRUE",
+            f"({c} = 1 OR EXISTS {linked})",
             f"{c} = (SELECT max({a}.c1) FROM ({query}) {a} WHERE {a}.c1 = {c})",
             f"{c} >= ALL {direct}",
         )
 
-    def query(self, depth: int, outer: list[str], ctes: list, simple: bool = False) -> tuple[str, int]:
+    def query(
+        self, depth: int, outer: list[str], ctes: list, simple: bool = False
+    ) -> tuple[str, int]:
         if depth > 0 and not simple and self.chance(0.2):
             n = self.rng.randrange(1, 3)
             left, right = self.block(depth - 1, [], ctes, n), self.block(depth - 1, [], ctes, n)
-            op = self.pick("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT ALL", "INTERSECT ALL", "UNION ALL")
+            op = self.pick(
+                "UNION",
+                "UNION ALL",
+                "INTERSECT",
+                "EXCEPT",
+                "EXCEPT ALL",
+                "INTERSECT ALL",
+                "UNION ALL",
+            )
             columns = ", ".join(f"c{i + 1}" for i in range(n))
             return f"SELECT {columns} FROM (({left}) {op} ({right})) {self.alias()}", n
         n = self.rng.randrange(1, 4)
@@ -259,13 +332,25 @@ class Writer:
         if depth > 0 and self.chance(0.3):
             where.append(self.subquery_condition(columns, depth, ctes))
         condition = f" WHERE {' AND '.join(where)}" if where else ""
-        pick = lambda: columns[0] if self.chance(0.6) else self.rng.choice(columns)  # noqa: E731
-        shape = self.rng.choices(["plain", "group", "distinct", "window", "total", "limit"], [12, 5, 2, 3, 1, 0.5])[0]
+        firsts = [c for c in columns if c.rsplit(".", 1)[-1] in ("tenant_id", "a", "z", "c1")]
+
+        def pick() -> str:
+            if self.chance(0.4):
+                return columns[0]
+            return self.rng.choice(firsts if firsts and self.chance(0.5) else columns)
+
+        shape = self.rng.choices(
+            ["plain", "group", "distinct", "window", "total", "limit"], [12, 5, 2, 3, 1, 0.5]
+        )[0]
         if shape == "group":
             keys = [pick() for _ in range(self.rng.randrange(1, 3))]
             items = [f"{keys[0]} AS c1"]
             for i in range(1, n):
-                items.append(f"{self.aggregate(pick)} AS c{i + 1}" if self.chance(0.7) else f"{self.rng.choice(keys)} AS c{i + 1}")
+                items.append(
+                    f"{self.aggregate(pick)} AS c{i + 1}"
+                    if self.chance(0.7)
+                    else f"{self.rng.choice(keys)} AS c{i + 1}"
+                )
             by = ", ".join(keys)
             if self.chance(0.2):
                 by = f"GROUPING SETS (({', '.join(keys)}), ({keys[0]}))"
@@ -294,36 +379,65 @@ class Writer:
                 items.append(f"(SELECT count(*) FROM ({query}) {a})::int")
         if shape == "window":
             over = f"PARTITION BY {pick()}" + (f", {pick()}" if self.chance(0.3) else "")
-            f = self.pick(f"count(*) OVER ({over})", f"max({pick()}) OVER ({over})", f"min({columns[0]}) OVER ({over})",
-                          f"dense_rank() OVER ({over} ORDER BY {pick()})", f"sum({pick()}) OVER ({over})")
+            f = self.pick(
+                f"count(*) OVER ({over})",
+                f"max({pick()}) OVER ({over})",
+                f"min({columns[0]}) OVER ({over})",
+                f"dense_rank() OVER ({over} ORDER BY {pick()})",
+                f"sum({pick()}) OVER ({over})",
+            )
             items[-1] = f"({f})::int"
         items = [f"{e} AS c{i + 1}" for i, e in enumerate(items)]
         tail = ""
         if shape == "limit":
-            tail = f" ORDER BY {', '.join(str(i + 1) for i in range(n))} LIMIT {self.rng.randrange(0, 6)}"
+            order = ", ".join(str(i + 1) for i in range(n))
+            tail = f" ORDER BY {order} LIMIT {self.rng.randrange(0, 6)}"
             if self.chance(0.4):
                 tail += f" OFFSET {self.rng.randrange(1, 3)}"
         word = "SELECT DISTINCT" if shape == "distinct" else "SELECT"
         return f"{word} {', '.join(items)} FROM {text}{condition}{tail}"
 
     def aggregate(self, pick) -> str:
-        return self.pick(
-            "count(*)", f"count({pick()})", f"sum({pick()})", f"min({pick()})", f"max({pick()})",
-            f"count(DISTINCT {pick()})", f"sum({pick()}) FILTER (WHERE {pick()} = 2)", f"max({pick()}) - min({pick()})",
-        ) + "::int"
+        return (
+            self.pick(
+                "count(*)",
+                f"count({pick()})",
+                f"sum({pick()})",
+                f"min({pick()})",
+                f"max({pick()})",
+                f"count(DISTINCT {pick()})",
+                f"sum({pick()}) FILTER (WHERE {pick()} = 2)",
+                f"max({pick()}) - min({pick()})",
+            )
+            + "::int"
+        )
 
     def analytic(self) -> str:
         """Aggregates as people write them, at the top: averages, ratios, HAVING, ORDER BY."""
         text, columns = self.tree(self.pick(0, 0, 1), [], [])
         pick = lambda: columns[0] if self.chance(0.4) else self.rng.choice(columns)  # noqa: E731
-        where = f" WHERE {' AND '.join(self.condition(columns) for _ in range(self.rng.randrange(1, 3)))}" if self.chance(0.5) else ""
+        where = ""
+        if self.chance(0.5):
+            conditions = [self.condition(columns) for _ in range(self.rng.randrange(1, 3))]
+            where = f" WHERE {' AND '.join(conditions)}"
         if self.chance(0.2):
             where += (" AND " if where else " WHERE ") + self.subquery_condition(columns, 1, [])
         call = lambda: self.pick(  # noqa: E731
-            f"avg({pick()})", f"sum({pick()})", f"count({pick()})", "count(*)", f"min({pick()})", f"max({pick()})",
-            f"sum({pick()}) / count(*)", f"avg({pick()}) FILTER (WHERE {pick()} > 1)", f"sum({pick()} * 2)",
-            f"count(DISTINCT {pick()})", f"bool_or({pick()} > 2)", f"coalesce(sum({pick()}), 0) + 1", f"sum(count(*)) OVER ()",
-            f"stddev({pick()})")
+            f"avg({pick()})",
+            f"sum({pick()})",
+            f"count({pick()})",
+            "count(*)",
+            f"min({pick()})",
+            f"max({pick()})",
+            f"sum({pick()}) / count(*)",
+            f"avg({pick()}) FILTER (WHERE {pick()} > 1)",
+            f"sum({pick()} * 2)",
+            f"count(DISTINCT {pick()})",
+            f"bool_or({pick()} > 2)",
+            f"coalesce(sum({pick()}), 0) + 1",
+            f"sum(count(*)) OVER ()",
+            f"stddev({pick()})",
+        )
         keys = [self.pick(pick(), pick(), f"{pick()} % 2") for _ in range(self.rng.randrange(0, 3))]
         items = keys + [call() for _ in range(self.rng.randrange(1, 4))]
         sql = f"SELECT {', '.join(items)} FROM {text}{where}"
@@ -356,7 +470,8 @@ class Writer:
             order = list(range(1, n + 1))
             self.rng.shuffle(order)
             query += " ORDER BY " + ", ".join(
-                str(i) + self.pick("", " DESC", " NULLS FIRST", " DESC NULLS LAST") for i in order)
+                str(i) + self.pick("", " DESC", " NULLS FIRST", " DESC NULLS LAST") for i in order
+            )
             if self.chance(0.5):
                 query += f" LIMIT {self.rng.randrange(0, 8)} OFFSET {self.rng.randrange(0, 3)}"
         return (f"WITH {', '.join(text)} " if text else "") + query
@@ -382,15 +497,25 @@ def combine(kinds, rows, ungrouped):
         groups[()] = [0 if k == 1 else None for k in kinds]
     for row in rows:
         key = tuple(v for v, k in zip(row, kinds) if k == 0)
-        into = groups.setdefault(key, [v if k == 0 else (0 if k == 1 else None) for v, k in zip(row, kinds)])
+        into = groups.setdefault(
+            key, [v if k == 0 else (0 if k == 1 else None) for v, k in zip(row, kinds)]
+        )
         for i, (value, kind) in enumerate(zip(row, kinds)):
             if kind == 0 or value is None:
                 continue
             old = into[i]
-            into[i] = value if old is None else {
-                1: lambda: old + value, 2: lambda: old + value, 3: lambda: min(old, value),
-                4: lambda: max(old, value), 5: lambda: old and value, 6: lambda: old or value,
-            }[kind]()
+            into[i] = (
+                value
+                if old is None
+                else {
+                    1: lambda: old + value,
+                    2: lambda: old + value,
+                    3: lambda: min(old, value),
+                    4: lambda: max(old, value),
+                    5: lambda: old and value,
+                    6: lambda: old or value,
+                }[kind]()
+            )
     return [tuple(r) for r in groups.values()]
 
 
@@ -406,11 +531,15 @@ async def run_pull(connection, plan: dict):
         await connection.execute(f'CREATE TEMP TABLE "{step["table"]}" AS {like} WITH NO DATA')
         if step["keys"]:
             keys = ", ".join(f'"{k}"' for k in step["keys"])
-            await connection.execute(f'ALTER TABLE pg_temp."{step["table"]}" ADD PRIMARY KEY ({keys})')
+            await connection.execute(
+                f'ALTER TABLE pg_temp."{step["table"]}" ADD PRIMARY KEY ({keys})'
+            )
         for shard in step["shards"]:
             rows = await on_schema(connection, shard, step["sql"])
             if rows:
-                await connection.copy_records_to_table(step["table"], records=rows, schema_name="pg_temp")
+                await connection.copy_records_to_table(
+                    step["table"], records=rows, schema_name="pg_temp"
+                )
     return await on_schema(connection, "s1", plan["sql"])
 
 
@@ -436,8 +565,12 @@ async def run_plan(connection, plan: dict):
     if plan["order"]:
         rows.sort(key=functools.cmp_to_key(lambda a, b: compare_rows(plan["order"], a, b)))
     if plan["distinct"]:
-        rows = [r for i, r in enumerate(rows) if i == 0 or compare_rows(plan["order"], rows[i - 1], r) != 0]
-    rows = rows[plan["offset"]:]
+        rows = [
+            r
+            for i, r in enumerate(rows)
+            if i == 0 or compare_rows(plan["order"], rows[i - 1], r) != 0
+        ]
+    rows = rows[plan["offset"] :]
     if plan["limit"] is not None:
         rows = rows[: plan["limit"]]
     if plan["hidden"]:
@@ -469,8 +602,13 @@ async def check(args) -> int:
     refusals = collections.Counter()
     rejected = collections.Counter()
     with Server("probe", icu=False) as server:
-        connection = await asyncpg.connect(host="127.0.0.1", port=server.port, user="postgres", database="postgres",
-                                           statement_cache_size=0)
+        connection = await asyncpg.connect(
+            host="127.0.0.1",
+            port=server.port,
+            user="postgres",
+            database="postgres",
+            statement_cache_size=0,
+        )
         await connection.execute("SET statement_timeout = '20s'; SET enable_mergejoin = on")
         for i in range(args.count):
             seed = args.seed * 1_000_003 + i
@@ -479,10 +617,20 @@ async def check(args) -> int:
                 await load(connection, probe, rng)
             sql = Writer(rng).statement()
             expected = await attempt(on_schema(connection, "public", sql))
-            if isinstance(expected, (asyncpg.PostgresSyntaxError, asyncpg.GroupingError, asyncpg.UndefinedColumnError,
-                                     asyncpg.AmbiguousColumnError, asyncpg.DatatypeMismatchError,
-                                     asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError,
-                                     asyncpg.InvalidColumnReferenceError, asyncpg.InvalidTextRepresentationError)):
+            if isinstance(
+                expected,
+                (
+                    asyncpg.PostgresSyntaxError,
+                    asyncpg.GroupingError,
+                    asyncpg.UndefinedColumnError,
+                    asyncpg.AmbiguousColumnError,
+                    asyncpg.DatatypeMismatchError,
+                    asyncpg.UndefinedFunctionError,
+                    asyncpg.FeatureNotSupportedError,
+                    asyncpg.InvalidColumnReferenceError,
+                    asyncpg.InvalidTextRepresentationError,
+                ),
+            ):
                 counts["rejected by PostgreSQL"] += 1
                 rejected[str(expected)[:60]] += 1
                 continue
@@ -513,7 +661,10 @@ async def check(args) -> int:
             if args.stop:
                 break
             if counts["different"] <= 5:
-                print(f"DIFFERENT (seed {args.seed} statement {i}):\n  {sql}\n  expected {expected!r}\n  got      {got!r}")
+                print(
+                    f"DIFFERENT (seed {args.seed} statement {i}):\n  {sql}\n"
+                    f"  expected {expected!r}\n  got      {got!r}"
+                )
                 print("  plan " + json.dumps(plan, indent=1))
         await connection.close()
     print(dict(counts))
