@@ -6,8 +6,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
+import time
+import urllib.request
 
 import psycopg
 import pytest
@@ -178,3 +181,42 @@ def test_a_port_that_is_taken_is_an_error_that_leaves_nothing_running(tmp_path):
         finally:
             assert shoal("dev", "down", "--destroy", *folder).returncode == 0
             cluster.remove()
+
+
+def admin(cluster: Cluster, command: str) -> list[tuple]:
+    with socket.create_connection(("127.0.0.1", cluster.port)):
+        pass
+    done = subprocess.run(
+        ["psql", "-XAtq", f"postgresql://app@127.0.0.1:{cluster.port}/shoal", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    return [tuple(line.split("|")) for line in done.stdout.splitlines()]
+
+
+def test_reload_takes_over_what_may_change_and_http_shows_the_router():
+    with Cluster(1) as cluster:
+        config = pathlib.Path(cluster.directory) / "router.toml"
+        text = config.read_text()
+        http = re.search(r"\[http\][^\[]*port = (\d+)", text).group(1)
+
+        def get(path: str) -> str:
+            with urllib.request.urlopen(f"http://127.0.0.1:{http}{path}", timeout=10) as answer:
+                return answer.read().decode()
+
+        assert get("/healthz") == "ok\n"
+        assert get("/readyz") == "ready\n"
+        assert get("/metrics").endswith("# EOF\n")
+        assert [row["name"] for row in json.loads(get("/api/databases"))] == ["s1"]
+
+        config.write_text(text + "\n[limits]\nclients = 123\nserver_connections = 7\n")
+        admin(cluster, "RELOAD")
+        for _ in range(100):
+            values = {row[0]: row[1] for row in admin(cluster, "SHOW CONFIG")}
+            if values["limits.clients"] == "123":
+                break
+            time.sleep(0.05)
+        assert values["limits.clients"] == "123"
+        assert values["limits.server_connections"] == "60", "that one needs a restart"

@@ -33,12 +33,12 @@ struct Endpoint {
 // With what a server connection logs in.
 struct Login {
   std::string user;
-  std::string password;                    // empty: none
-  std::optional<wire::ScramKeys> keys;     // pass-through of the client's proof
+  std::string password;                 // empty: none
+  std::optional<wire::ScramKeys> keys;  // pass-through of the client's proof
 };
 
-// A session's settings as statements, by name: {"timezone", "SET timezone TO 'UTC'"}. std::less<> so
-// that equal maps compare in order.
+// A session's settings as statements, by name: {"timezone", "SET timezone TO 'UTC'"}. std::less<>
+// so that equal maps compare in order.
 using Settings = std::map<std::string, std::string>;
 
 // A frame, or the first part of a long one whose `remaining` bytes follow through read_raw().
@@ -95,17 +95,18 @@ class Connection {
   const std::string& user() const { return user_; }  // the login role
 
   // State that outlives a transaction.
-  Settings settings;              // what this connection's session has set
+  Settings settings;  // what this connection's session has set
   // Server-side statements by the text that made them; the value is its name here.
   std::unordered_map<std::string, std::string> prepared;
-  std::string unnamed;            // what the unnamed statement was made from, same form
+  Epoch prepared_epoch;  // of the schema they were parsed under
+  std::string unnamed;   // what the unnamed statement was made from, same form
   std::string next_statement_name();
-  bool user_code = false;         // user functions may have run: reset fully before another client
-  bool tainted = false;           // temp tables, advisory locks, ...: destroy instead of reuse
+  bool user_code = false;  // user functions may have run: reset fully before another client
+  bool tainted = false;    // temp tables, advisory locks, ...: destroy instead of reuse
   std::uint64_t served = 0;
   io::Clock::time_point opened_at, idle_since;
-  std::string client;             // who holds it, for SHOW SERVERS
-  void* bucket = nullptr;         // the pool's own
+  std::string client;      // who holds it, for SHOW SERVERS
+  void* bucket = nullptr;  // the pool's own
   // Nothing is expected for a while: gives the buffer back.
   void rest() {
     in_.consume(std::exchange(consumed_, 0));
@@ -129,7 +130,7 @@ class Connection {
   Endpoint endpoint_;
   io::StreamPtr stream_;
   io::Buffer in_;
-  std::size_t consumed_ = 0;   // of the frame handed out last
+  std::size_t consumed_ = 0;  // of the frame handed out last
   std::string out_, unsent_;
   std::shared_ptr<Connection*> writer_;  // set while the background write runs
   io::Event sent_;

@@ -49,9 +49,8 @@ io::Task<Result<std::unique_ptr<Connection>>> Pool::acquire(Endpoint endpoint, L
     bool woken = co_await waiter.event.wait(deadline);
     b.waiters.remove(&waiter);
     if (!woken && !waiter.granted)
-      co_return refuse(Refusal::kPoolWait,
-                       fmt::format("all {} connections to shard {} are in use", share_,
-                                   endpoint.name));
+      co_return refuse(Refusal::kPoolWait, fmt::format("all {} connections to shard {} are in use",
+                                                       share_, endpoint.name));
   }
   ++b.total;
   ++b.opening;
@@ -113,11 +112,11 @@ void Pool::expire_idle(io::Milliseconds age) {
 std::vector<PoolCounts> Pool::counts() const {
   std::vector<PoolCounts> all;
   for (const auto& [key, b] : buckets_) {
-    PoolCounts n{key,           b->shard_name, b->busy.size(),
-                 b->idle.size(), b->opening,    b->waiters.size()};
+    PoolCounts n{key, b->shard_name, b->busy.size(), b->idle.size(), b->opening, b->waiters.size()};
     for (const Bucket::Waiter* w : b->waiters)
-      n.longest_wait = std::max(
-          n.longest_wait, std::chrono::duration_cast<io::Milliseconds>(io::Clock::now() - w->since));
+      n.longest_wait =
+          std::max(n.longest_wait,
+                   std::chrono::duration_cast<io::Milliseconds>(io::Clock::now() - w->since));
     all.push_back(std::move(n));
   }
   return all;

@@ -23,13 +23,14 @@ class Watchdog {
     if (deadline.at == Clock::time_point::max()) return;
     fired_ = std::make_shared<bool>(false);
     timer_.emplace(socket.get_executor(), deadline.at);
-    timer_->async_wait([&socket, fired = std::weak_ptr<bool>(fired_)](boost::system::error_code ec) {
-      auto alive = fired.lock();
-      if (ec || !alive) return;
-      *alive = true;
-      boost::system::error_code ignored;
-      socket.cancel(ignored);
-    });
+    timer_->async_wait(
+        [&socket, fired = std::weak_ptr<bool>(fired_)](boost::system::error_code ec) {
+          auto alive = fired.lock();
+          if (ec || !alive) return;
+          *alive = true;
+          boost::system::error_code ignored;
+          socket.cancel(ignored);
+        });
   }
   Error error(const boost::system::error_code& ec) const {
     if (fired_ && *fired_) return make_error("57014", "timed out");

@@ -46,7 +46,8 @@ class PlainStream final : public Stream {
       if (n > 0) return static_cast<std::size_t>(n);
       if (n == 0) return make_error("08006", "connection closed");
       if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
-      if (errno != EINTR) return io_error(boost::system::error_code(errno, boost::system::system_category()));
+      if (errno != EINTR)
+        return io_error(boost::system::error_code(errno, boost::system::system_category()));
     }
   }
 
@@ -65,7 +66,9 @@ class PlainStream final : public Stream {
       if (!n) co_return n.error();
       data.remove_prefix(*n);
       if (data.empty()) break;
-      auto start = [&](auto handler) { socket_.async_wait(Socket::wait_write, std::move(handler)); };
+      auto start = [&](auto handler) {
+        socket_.async_wait(Socket::wait_write, std::move(handler));
+      };
       Watchdog watchdog(socket_, deadline);
       WaitFor<decltype(start)> wait{start};
       co_await wait;
@@ -76,11 +79,12 @@ class PlainStream final : public Stream {
 
   Result<std::size_t> try_write(std::string_view data) override {
     for (;;) {
-      ssize_t n = ::send(socket_.native_handle(), data.data(), data.size(),
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
+      ssize_t n =
+          ::send(socket_.native_handle(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
       if (n >= 0) return static_cast<std::size_t>(n);
       if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
-      if (errno != EINTR) return io_error(boost::system::error_code(errno, boost::system::system_category()));
+      if (errno != EINTR)
+        return io_error(boost::system::error_code(errno, boost::system::system_category()));
     }
   }
 
@@ -102,7 +106,9 @@ class PlainStream final : public Stream {
   Socket socket_;
 };
 
-bool is_path(const std::string& host) { return !host.empty() && host[0] == '/'; }
+bool is_path(const std::string& host) {
+  return !host.empty() && host[0] == '/';
+}
 
 template <class Protocol>
 class AsioListener final : public Listener {
@@ -159,7 +165,9 @@ std::string peer_name(const Socket& socket) {
   return fmt::format("{}:{}", tcp.address().to_string(), tcp.port());
 }
 
-Socket take_socket(Stream& plain) { return static_cast<PlainStream&>(plain).take(); }
+Socket take_socket(Stream& plain) {
+  return static_cast<PlainStream&>(plain).take();
+}
 
 StreamPtr adopt(int fd) {
   sockaddr_storage address{};
@@ -209,12 +217,15 @@ Task<Result<StreamPtr>> connect(std::string host, std::string port, Deadline dea
 Result<std::unique_ptr<Listener>> listen(Core& core, const std::string& host, std::uint16_t port,
                                          std::function<void(int)> accept) {
   try {
-    asio::ip::tcp::endpoint endpoint(asio::ip::make_address(host == "*" ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : host), port);
+    asio::ip::tcp::endpoint endpoint(asio::ip::make_address(host == "*"           ? "0.0.0.0"
+                                                            : host == "localhost" ? "127.0.0.1"
+                                                                                  : host),
+                                     port);
     return std::unique_ptr<Listener>(std::make_unique<AsioListener<asio::ip::tcp>>(
         core.impl().context, endpoint, std::move(accept)));
   } catch (const boost::system::system_error& e) {
-    return make_error("55000", fmt::format("cannot listen on {}:{}: {}", host, port,
-                                           e.code().message()));
+    return make_error("55000",
+                      fmt::format("cannot listen on {}:{}: {}", host, port, e.code().message()));
   }
 }
 

@@ -56,8 +56,8 @@ Task<Result<StreamPtr>> start_tls_client(StreamPtr plain, std::shared_ptr<TlsCon
 Task<Result<StreamPtr>> start_tls_server(StreamPtr plain, std::shared_ptr<TlsContext> tls,
                                          Deadline deadline);
 
-// Listens on host:port and hands each accepted socket (owned, non-blocking, TCP_NODELAY) to `accept`
-// on this core, until close().
+// Listens on host:port and hands each accepted socket (owned, non-blocking, TCP_NODELAY) to
+// `accept` on this core, until close().
 class Listener {
  public:
   virtual ~Listener() = default;

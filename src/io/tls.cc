@@ -46,8 +46,7 @@ Result<std::shared_ptr<TlsContext>> make_context(ssl::context::method method,
 
 // The hash that tls-server-end-point (RFC 5929 section 4) prescribes for the server's certificate.
 std::string end_point_hash(SSL* handle, bool server) {
-  X509* certificate =
-      server ? SSL_get_certificate(handle) : SSL_get1_peer_certificate(handle);
+  X509* certificate = server ? SSL_get_certificate(handle) : SSL_get1_peer_certificate(handle);
   if (!certificate) return {};
   int digest_nid = NID_undef;
   OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest_nid, nullptr);
@@ -104,8 +103,9 @@ class TlsStream final : public Stream {
     }
     int pending = SSL_pending(stream_.native_handle());
     if (pending <= 0) return std::size_t{0};
-    int n = SSL_read(stream_.native_handle(), buffer,
-                     static_cast<int>(std::min<std::size_t>(size, static_cast<std::size_t>(pending))));
+    int n =
+        SSL_read(stream_.native_handle(), buffer,
+                 static_cast<int>(std::min<std::size_t>(size, static_cast<std::size_t>(pending))));
     return n > 0 ? static_cast<std::size_t>(n) : std::size_t{0};
   }
 

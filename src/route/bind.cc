@@ -1,3 +1,4 @@
+// Resolving names: range tables, columns, CTEs and views of a statement.
 #include "route/bind.h"
 
 #include "route/binder.h"
@@ -49,12 +50,18 @@ void Binder::statement(const sql::Statement& s) {
   std::visit(
       [&](const auto& node) {
         using T = std::decay_t<decltype(node)>;
-        if constexpr (std::is_same_v<T, sql::SelectPtr>) a_.root = select(*node, nullptr);
-        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Insert>>) insert(*node);
-        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Update>>) update(*node);
-        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Delete>>) remove(*node);
-        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Merge>>) merge(*node);
-        else a_.opaque = true;
+        if constexpr (std::is_same_v<T, sql::SelectPtr>)
+          a_.root = select(*node, nullptr);
+        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Insert>>)
+          insert(*node);
+        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Update>>)
+          update(*node);
+        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Delete>>)
+          remove(*node);
+        else if constexpr (std::is_same_v<T, std::unique_ptr<sql::Merge>>)
+          merge(*node);
+        else
+          a_.opaque = true;
       },
       s.node);
 }
@@ -112,7 +119,8 @@ void Binder::set_operation(const sql::Select& s, Block& b, Scope& with) {
     out.type = i < right.size() ? common_type(left[i].type, right[i].type) : Oid{};
     b.outputs.push_back(std::move(out));
   }
-  if (left.size() != right.size()) fail("42601", "each query of a set operation must have the same number of columns");
+  if (left.size() != right.size())
+    fail("42601", "each query of a set operation must have the same number of columns");
   Scope scope;
   scope.parent = &with;
   scope.block = b.id;
@@ -296,7 +304,8 @@ void Binder::star(const sql::ColumnRef& ref, const sql::Expr& e, Block& b, Scope
     for (const auto& item : scope.items) {
       if (item.columns_visible) relations.push_back(item.relation);
     }
-    if (relations.empty()) fail("42601", "SELECT * with no tables specified is not valid", e.location);
+    if (relations.empty())
+      fail("42601", "SELECT * with no tables specified is not valid", e.location);
   } else {
     const std::string& name = ref.fields.back();
     const std::string schema = ref.fields.size() > 1 ? ref.fields[ref.fields.size() - 2] : "";

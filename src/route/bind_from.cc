@@ -133,12 +133,11 @@ Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
   r.name = rv.name;
   r.schema = rv.schema;
   r.source = &rv;
-  const bool own_temporary =
-      view_depth_ == 0 && (rv.schema.empty() || rv.schema == "pg_temp") &&
-      std::find(session_.temp_tables.begin(), session_.temp_tables.end(), rv.name) !=
-          session_.temp_tables.end();
-  const catalog::Table* t = own_temporary ? nullptr
-                                          : a_.snapshot->resolve_table(path_, rv.schema, rv.name);
+  const bool own_temporary = view_depth_ == 0 && (rv.schema.empty() || rv.schema == "pg_temp") &&
+                             std::find(session_.temp_tables.begin(), session_.temp_tables.end(),
+                                       rv.name) != session_.temp_tables.end();
+  const catalog::Table* t =
+      own_temporary ? nullptr : a_.snapshot->resolve_table(path_, rv.schema, rv.name);
   if (own_temporary || (t != nullptr && t->temporary)) {
     r.temporary = true;
     a_.temporary = true;
@@ -167,8 +166,12 @@ Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
     r.columns.push_back(std::move(column));
   }
   switch (t->kind) {
-    case catalog::TableKind::kSharded: a_.sharded = true; break;
-    case catalog::TableKind::kReference: a_.reference = true; break;
+    case catalog::TableKind::kSharded:
+      a_.sharded = true;
+      break;
+    case catalog::TableKind::kReference:
+      a_.reference = true;
+      break;
     case catalog::TableKind::kCatalog:
       a_.catalog = true;
       if (counts_one_server(t->name) && any_sharded()) {
@@ -293,14 +296,17 @@ Relation Binder::function(const sql::FromFunction& f, Scope& scope) {
   } else {
     const Oid type = type_of(*first.call);
     const catalog::Type* t = type.value == 0 ? nullptr : a_.snapshot->type(type);
-    const bool scalar = t != nullptr && (t->typtype == 'b' || t->typtype == 'e' || t->typtype == 'd');
+    const bool scalar =
+        t != nullptr && (t->typtype == 'b' || t->typtype == 'e' || t->typtype == 'd');
     if (!scalar) r.open = true;
     const bool named = f.alias && f.alias->columns.empty();
     if (scalar || type.value == 0) add(named ? f.alias->name : r.name, scalar ? type : Oid{});
   }
   if (f.ordinality) {
-    if (r.open) r.columns.clear();
-    else add("ordinality", Oid{20});
+    if (r.open)
+      r.columns.clear();
+    else
+      add("ordinality", Oid{20});
   }
   rename(f.alias, r);
   return r;

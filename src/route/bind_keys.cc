@@ -1,6 +1,7 @@
 // GROUP BY, ORDER BY, DISTINCT ON and PARTITION BY: which columns and outputs their items mean.
 // PostgreSQL's two orders of look-up (parser/parse_clause.c): GROUP BY takes an input column before
-// an output name, ORDER BY and DISTINCT ON take the output name first; a whole number is a position.
+// an output name, ORDER BY and DISTINCT ON take the output name first; a whole number is a
+// position.
 #include "route/bind.h"
 #include "route/binder.h"
 #include "sql/deparse.h"
@@ -54,7 +55,8 @@ void Binder::group_key(const sql::Expr* e, Block& b, Scope& scope, std::vector<K
       out.push_back({o.expr, o.column});
       return;
     }
-    fail("42P10", "GROUP BY position " + std::to_string(*p) + " is not in select list", e->location);
+    fail("42P10", "GROUP BY position " + std::to_string(*p) + " is not in select list",
+         e->location);
     return;
   }
   expr(e, scope);
@@ -135,8 +137,11 @@ Key Binder::sort_key(const sql::Expr* e, Block& b, Scope& scope, int& output) {
     output = named_output(b, *name);
   } else if (const auto p = position(*e)) {
     a_.shaping.push_back(e->location);
-    if (*p >= 1 && *p <= static_cast<int>(b.outputs.size())) output = *p - 1;
-    else fail("42P10", "ORDER BY position " + std::to_string(*p) + " is not in select list", e->location);
+    if (*p >= 1 && *p <= static_cast<int>(b.outputs.size()))
+      output = *p - 1;
+    else
+      fail("42P10", "ORDER BY position " + std::to_string(*p) + " is not in select list",
+           e->location);
   }
   if (output >= 0) {
     const Output& o = b.outputs[static_cast<std::size_t>(output)];
@@ -165,8 +170,8 @@ void Binder::partition(const sql::WindowDef& w, Block& b) {
   // OVER name and OVER (name ...) take the named window's PARTITION BY.
   const sql::WindowDef* def = &w;
   for (int hops = 0; hops < 64; ++hops) {
-    const std::string& base = def->by_name_only ? def->name.empty() ? def->ref_name : def->name
-                                                : def->ref_name;
+    const std::string& base =
+        def->by_name_only ? def->name.empty() ? def->ref_name : def->name : def->ref_name;
     if (!def->partition_by.empty() || base.empty() || b.select == nullptr) break;
     const sql::WindowDef* next = nullptr;
     for (const auto& named : b.select->windows) {

@@ -1,3 +1,4 @@
+// Equality classes over the columns of an inner-join tree.
 #include "route/classes.h"
 
 #include "keys/value.h"
@@ -5,7 +6,9 @@
 namespace shoal::route {
 namespace {
 
-const sql::Expr* arg_of(const sql::ExprPtr& e) { return e.get(); }
+const sql::Expr* arg_of(const sql::ExprPtr& e) {
+  return e.get();
+}
 
 }  // namespace
 
@@ -22,13 +25,16 @@ bool deterministic(const Analysis& a, ColumnId id) {
     case keys::KeyType::kText:
     case keys::KeyType::kVarchar:
     case keys::KeyType::kName:
-    case keys::KeyType::kBpchar: break;
-    default: return true;  // not collatable
+    case keys::KeyType::kBpchar:
+      break;
+    default:
+      return true;  // not collatable
   }
   if (!c.plain) return false;
   constexpr std::uint32_t kDefault = 100, kC = 950, kPosix = 951;
   const Oid oid = c.collation;
-  if (oid.value == 0 || oid.value == kDefault || oid.value == kC || oid.value == kPosix) return true;
+  if (oid.value == 0 || oid.value == kDefault || oid.value == kC || oid.value == kPosix)
+    return true;
   const catalog::Collation* collation = a.snapshot->collation(oid);
   return collation != nullptr && collation->deterministic;
 }
@@ -109,9 +115,11 @@ void Classes::pair(const sql::Expr& left, const sql::Expr& right, const std::str
   const bool less = op == "<" || op == "<=", greater = op == ">" || op == ">=";
   if (!less && !greater) return;
   if (l && !r) {
-    constraints_.push_back({less ? Constraint::Kind::kHigh : Constraint::Kind::kLow, *l, &right, -1});
+    constraints_.push_back(
+        {less ? Constraint::Kind::kHigh : Constraint::Kind::kLow, *l, &right, -1});
   } else if (r && !l) {
-    constraints_.push_back({less ? Constraint::Kind::kLow : Constraint::Kind::kHigh, *r, &left, -1});
+    constraints_.push_back(
+        {less ? Constraint::Kind::kLow : Constraint::Kind::kHigh, *r, &left, -1});
   }
 }
 
@@ -165,7 +173,8 @@ void Classes::comparison(const sql::Operator& o) {
         pair(*o.left, *bounds->items[1], "<=");
       }
       return;
-    default: return;  // NOT IN, ALL, DISTINCT FROM, LIKE: nothing that placement could use
+    default:
+      return;  // NOT IN, ALL, DISTINCT FROM, LIKE: nothing that placement could use
   }
 }
 

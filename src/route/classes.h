@@ -48,7 +48,8 @@ class Classes {
   std::set<ColumnId> not_null_;
 };
 
-// Whether `a = b` is the default equality of one hash family, so that equal values are placed alike.
+// Whether `a = b` is the default equality of one hash family, so that equal values are placed
+// alike.
 bool comparable(const Analysis& a, ColumnId x, ColumnId y);
 // Whether a column's own equality is bytewise (no nondeterministic collation).
 bool deterministic(const Analysis& a, ColumnId c);

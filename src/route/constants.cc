@@ -1,3 +1,4 @@
+// Constants of a statement as key values.
 #include "route/constants.h"
 
 namespace shoal::route {
@@ -18,7 +19,9 @@ std::int32_t read_int32(std::string_view bytes, std::size_t at) {
 std::optional<std::vector<std::optional<std::string>>> split_array(std::string_view text) {
   std::vector<std::optional<std::string>> out;
   std::size_t i = 0;
-  const auto blank = [&] { while (i < text.size() && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n')) ++i; };
+  const auto blank = [&] {
+    while (i < text.size() && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n')) ++i;
+  };
   blank();
   if (i >= text.size() || text[i] != '{') return std::nullopt;
   ++i;
@@ -47,13 +50,16 @@ std::optional<std::vector<std::optional<std::string>>> split_array(std::string_v
         if (text[i] == '\\' || text[i] == '{' || text[i] == '"') return std::nullopt;
         item += text[i];
       }
-      while (!item.empty() && (item.back() == ' ' || item.back() == '\t' || item.back() == '\n')) item.pop_back();
+      while (!item.empty() && (item.back() == ' ' || item.back() == '\t' || item.back() == '\n'))
+        item.pop_back();
       if (item.empty()) return std::nullopt;
     }
-    const bool null = !quoted && item.size() == 4 && (item[0] | 32) == 'n' && (item[1] | 32) == 'u' &&
-                      (item[2] | 32) == 'l' && (item[3] | 32) == 'l';
-    if (null) out.emplace_back(std::nullopt);
-    else out.emplace_back(std::move(item));
+    const bool null = !quoted && item.size() == 4 && (item[0] | 32) == 'n' &&
+                      (item[1] | 32) == 'u' && (item[2] | 32) == 'l' && (item[3] | 32) == 'l';
+    if (null)
+      out.emplace_back(std::nullopt);
+    else
+      out.emplace_back(std::move(item));
     if (i >= text.size()) return std::nullopt;
     if (text[i] == '}') break;
     if (text[i] != ',') return std::nullopt;
@@ -115,7 +121,9 @@ ConstantReader::Raw ConstantReader::raw_const(const sql::Expr& e, const sql::Con
   out.location = e.location;
   saw(e);
   switch (c.kind) {
-    case sql::Const::Kind::kNull: out.kind = Kind::kNull; return out;
+    case sql::Const::Kind::kNull:
+      out.kind = Kind::kNull;
+      return out;
     case sql::Const::Kind::kBool:
       out.kind = Kind::kValue;
       out.value = KeyValue::of_integer(KeyType::kBool, c.text == "t" ? 1 : 0);
@@ -139,7 +147,8 @@ ConstantReader::Raw ConstantReader::raw_const(const sql::Expr& e, const sql::Con
       out.direct = true;
       return out;
     }
-    case sql::Const::Kind::kBit: return out;
+    case sql::Const::Kind::kBit:
+      return out;
   }
   return out;
 }
@@ -167,7 +176,8 @@ ConstantReader::Raw ConstantReader::raw_param(int number, KeyType context, bool 
     if (!known) return out;
     type = *known;
   }
-  auto v = p.binary ? keys::parse_binary(type, p.value) : keys::parse_text(type, p.value, settings());
+  auto v =
+      p.binary ? keys::parse_binary(type, p.value) : keys::parse_text(type, p.value, settings());
   if (!v) return out;
   out.kind = Kind::kValue;
   out.value = std::move(*v);

@@ -9,11 +9,16 @@ using Kind = Property::Kind;
 
 std::string_view kind_name(Kind k) {
   switch (k) {
-    case Kind::kEverywhere: return "everywhere";
-    case Kind::kAnyOne: return "any one shard";
-    case Kind::kOneShard: return "one shard";
-    case Kind::kPartitioned: return "partitioned";
-    case Kind::kGathered: return "gathered";
+    case Kind::kEverywhere:
+      return "everywhere";
+    case Kind::kAnyOne:
+      return "any one shard";
+    case Kind::kOneShard:
+      return "one shard";
+    case Kind::kPartitioned:
+      return "partitioned";
+    case Kind::kGathered:
+      return "gathered";
   }
   return "";
 }
@@ -71,9 +76,12 @@ Property Deriver::table(int id) {
       p.kind = r.sampled ? Kind::kAnyOne : Kind::kEverywhere;
       p.rule = "reference table " + t.name;
       return p;
-    case catalog::TableKind::kSingle: return one_shard(home(), "single table " + t.name);
-    case catalog::TableKind::kCatalog: return one_shard(home(), "system catalog " + t.name);
-    case catalog::TableKind::kSharded: break;
+    case catalog::TableKind::kSingle:
+      return one_shard(home(), "single table " + t.name);
+    case catalog::TableKind::kCatalog:
+      return one_shard(home(), "system catalog " + t.name);
+    case catalog::TableKind::kSharded:
+      break;
   }
   p.kind = Kind::kPartitioned;
   p.shards = all_shards(t);
@@ -91,7 +99,8 @@ Property Deriver::table(int id) {
   bool plain_equality = true;
   for (const ColumnId c : m.columns) plain_equality = plain_equality && deterministic(a_, c);
   if (!plain_equality) m.link = false;
-  if (!m.columns.empty() && m.columns.size() == t.key_attnums.size()) p.match.push_back(std::move(m));
+  if (!m.columns.empty() && m.columns.size() == t.key_attnums.size())
+    p.match.push_back(std::move(m));
   return p;
 }
 
@@ -99,15 +108,19 @@ Property Deriver::relation(int id) {
   const Relation& r = a_.relation(id);
   if (r.temporary) return one_shard(home(), "temporary table " + r.name);
   switch (r.kind) {
-    case RelationKind::kUnknown: return one_shard(home(), "relation " + r.name);
+    case RelationKind::kUnknown:
+      return one_shard(home(), "relation " + r.name);
     case RelationKind::kFunction: {
       Property p;
       p.rule = "function " + r.name;
       return add_effects(std::move(p), r.effects);
     }
-    case RelationKind::kJoin: return gathered("a join stands where a relation was expected");
-    case RelationKind::kTable: return table(id);
-    case RelationKind::kQuery: break;
+    case RelationKind::kJoin:
+      return gathered("a join stands where a relation was expected");
+    case RelationKind::kTable:
+      return table(id);
+    case RelationKind::kQuery:
+      break;
   }
   if (r.working_table) {
     const auto it = working_.find(r.block);
@@ -177,14 +190,16 @@ Property Deriver::plain(const Block& b) {
 bool Deriver::has_part(const Property& p, const std::vector<Key>& keys) const {
   return std::any_of(p.match.begin(), p.match.end(), [&](const Match& m) {
     return m.part && m.link && std::all_of(m.columns.begin(), m.columns.end(), [&](ColumnId c) {
-      return std::any_of(keys.begin(), keys.end(), [&](const Key& k) { return k.column == c; });
-    });
+             return std::any_of(keys.begin(), keys.end(),
+                                [&](const Key& k) { return k.column == c; });
+           });
   });
 }
 
 bool Deriver::identical(const std::vector<Key>& keys) const {
   return std::all_of(keys.begin(), keys.end(), [&](const Key& k) {
-    return k.column && equal_is_identical(a_.column(*k.column).type) && deterministic(a_, *k.column);
+    return k.column && equal_is_identical(a_.column(*k.column).type) &&
+           deterministic(a_, *k.column);
   });
 }
 
@@ -223,7 +238,8 @@ Property Deriver::grouped(Property p, const Block& b) const {
   if (p.kind == Kind::kAnyOne) return p;
   if (!b.grouped) {
     if (!p.singular()) return gathered("an aggregate over several shards");
-    p = one_shard(p.shards[0], p.rule);  // a row comes out of nothing: nothing is known of its columns
+    p = one_shard(p.shards[0],
+                  p.rule);  // a row comes out of nothing: nothing is known of its columns
     return p;
   }
   if (!p.singular()) {
@@ -236,11 +252,12 @@ Property Deriver::grouped(Property p, const Block& b) const {
   if (b.grouping_sets.size() == 1) return p;
   // A column that some set lacks is NULL in that set's rows.
   for (Match& m : p.match) {
-    const bool in_all = std::all_of(b.grouping_sets.begin(), b.grouping_sets.end(), [&](const auto& set) {
-      return std::all_of(m.columns.begin(), m.columns.end(), [&](ColumnId c) {
-        return std::any_of(set.begin(), set.end(), [&](const Key& k) { return k.column == c; });
-      });
-    });
+    const bool in_all =
+        std::all_of(b.grouping_sets.begin(), b.grouping_sets.end(), [&](const auto& set) {
+          return std::all_of(m.columns.begin(), m.columns.end(), [&](ColumnId c) {
+            return std::any_of(set.begin(), set.end(), [&](const Key& k) { return k.column == c; });
+          });
+        });
     m.part = m.part && in_all && !b.grouping_sets.empty();
   }
   return p;
@@ -257,17 +274,19 @@ Property Deriver::windowed(Property p, const Block& b) const {
 }
 
 Property Deriver::distinct(Property p, const Block& b) const {
-  if (p.gathered() || b.select == nullptr || !b.select->distinct || !b.distinct_on.empty()) return p;
+  if (p.gathered() || b.select == nullptr || !b.select->distinct || !b.distinct_on.empty())
+    return p;
   if (p.kind == Kind::kEverywhere) {
     const bool same = std::all_of(b.outputs.begin(), b.outputs.end(), [&](const Output& o) {
-      return o.column && equal_is_identical(a_.column(*o.column).type) && deterministic(a_, *o.column);
+      return o.column && equal_is_identical(a_.column(*o.column).type) &&
+             deterministic(a_, *o.column);
     });
     if (!same) p.kind = Kind::kAnyOne;
     return p;
   }
   if (p.anywhere() || p.singular()) return p;
-  const bool part = std::any_of(p.match.begin(), p.match.end(),
-                                [](const Match& m) { return m.part && m.link; });
+  const bool part =
+      std::any_of(p.match.begin(), p.match.end(), [](const Match& m) { return m.part && m.link; });
   return part ? p : gathered("DISTINCT without the shard key");
 }
 
@@ -378,7 +397,8 @@ bool certain_output(const Analysis& a, int block, int position) {
   const auto type = keys::key_type_of_oid(o.type.value);
   if (!type) return false;
   if (is_integer_type(o.type)) return true;
-  if (b.left >= 0) return certain_output(a, b.left, position) && certain_output(a, b.right, position);
+  if (b.left >= 0)
+    return certain_output(a, b.left, position) && certain_output(a, b.right, position);
   return o.column && deterministic(a, *o.column);
 }
 
@@ -396,9 +416,8 @@ Property Deriver::set_operation(const Block& b) {
   const bool all = b.select->all;
   if (l.anywhere() && r.anywhere()) {
     Property p;
-    const bool identical = std::all_of(b.outputs.begin(), b.outputs.end(), [](const Output& o) {
-      return is_integer_type(o.type);
-    });
+    const bool identical = std::all_of(b.outputs.begin(), b.outputs.end(),
+                                       [](const Output& o) { return is_integer_type(o.type); });
     const bool same = l.kind == Kind::kEverywhere && r.kind == Kind::kEverywhere &&
                       ((op == Op::kUnion && all) || identical);
     p.kind = same ? Kind::kEverywhere : Kind::kAnyOne;
@@ -417,7 +436,10 @@ Property Deriver::set_operation(const Block& b) {
   p.kind = Kind::kPartitioned;
   p.shards = l.partitioned() ? l.shards : r.shards;
   // A match of both arms at the same positions; the flags say what each has there.
-  struct Both { Match m; bool left_part, right_part; };
+  struct Both {
+    Match m;
+    bool left_part, right_part;
+  };
   std::vector<Both> both;
   for (const Match& x : l.match) {
     for (const Match& y : r.match) {
@@ -448,7 +470,8 @@ Property Deriver::set_operation(const Block& b) {
     return limited(std::move(p), b);
   }
   const auto has_part = [](const Property& x) {
-    return std::any_of(x.match.begin(), x.match.end(), [](const Match& m) { return m.part && m.link; });
+    return std::any_of(x.match.begin(), x.match.end(),
+                       [](const Match& m) { return m.part && m.link; });
   };
   bool proved = false;
   if (op == Op::kExcept) {
@@ -458,7 +481,8 @@ Property Deriver::set_operation(const Block& b) {
     p.match = l.match;
   } else {
     proved = (r_everywhere && has_part(l)) || (l_everywhere && has_part(r)) ||
-             std::any_of(both.begin(), both.end(), [](const Both& x) { return x.left_part || x.right_part; });
+             std::any_of(both.begin(), both.end(),
+                         [](const Both& x) { return x.left_part || x.right_part; });
     p.match = l.partitioned() ? l.match : r.match;
     if (l.partitioned() && r.partitioned()) intersect(p.shards, r.shards);
   }

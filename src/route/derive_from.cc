@@ -6,7 +6,9 @@ namespace {
 
 using Kind = Property::Kind;
 
-bool contains(const ShardSet& s, ShardId id) { return std::find(s.begin(), s.end(), id) != s.end(); }
+bool contains(const ShardSet& s, ShardId id) {
+  return std::find(s.begin(), s.end(), id) != s.end();
+}
 
 void add_match(Property& p, Match m) {
   for (Match& old : p.match) {
@@ -229,8 +231,10 @@ Property Deriver::combine(std::vector<Property> parts, const Classes& classes, c
   bool any_one = false;
   for (Property& p : parts) {
     if (p.gathered()) return std::move(p);
-    if (p.kind == Kind::kAnyOne) any_one = true;
-    else if (p.kind != Kind::kEverywhere) placed.push_back(&p);
+    if (p.kind == Kind::kAnyOne)
+      any_one = true;
+    else if (p.kind != Kind::kEverywhere)
+      placed.push_back(&p);
   }
   Property out;
   if (placed.empty()) {
@@ -250,7 +254,8 @@ Property Deriver::combine(std::vector<Property> parts, const Classes& classes, c
       }
     }
   }
-  const bool one_group = std::all_of(group.begin(), group.end(), [&](auto g) { return g == group[0]; });
+  const bool one_group =
+      std::all_of(group.begin(), group.end(), [&](auto g) { return g == group[0]; });
   bool one_shard_part = false;
   ShardSet shards;
   if (one_group) {
@@ -259,7 +264,8 @@ Property Deriver::combine(std::vector<Property> parts, const Classes& classes, c
     for (const Property* p : placed) {
       if (p->kind != Kind::kOneShard) continue;
       // Two relations that are each right on a shard of their own meet nowhere.
-      if (one_shard_part && p->shards != shards) return gathered("its relations are on different shards");
+      if (one_shard_part && p->shards != shards)
+        return gathered("its relations are on different shards");
       one_shard_part = true;
       shards = p->shards;
     }
@@ -269,8 +275,10 @@ Property Deriver::combine(std::vector<Property> parts, const Classes& classes, c
       bool first = true;
       for (std::size_t i = 0; i < placed.size(); ++i) {
         if (group[i] != g) continue;
-        if (first) own = placed[i]->shards;
-        else intersect(own, placed[i]->shards);
+        if (first)
+          own = placed[i]->shards;
+        else
+          intersect(own, placed[i]->shards);
         first = false;
       }
       for (std::size_t i = 0; i < placed.size(); ++i) {
@@ -362,7 +370,8 @@ Property Deriver::outer_join(const FromNode& n, const Block& b, const Classes& a
       const ColumnId from = k == K::kLeft ? columns[i].merged->first : columns[i].merged->second;
       const std::vector<Match> before = out.match;
       for (Match m : before) {
-        std::replace(m.columns.begin(), m.columns.end(), from, ColumnId{n.relation, static_cast<int>(i)});
+        std::replace(m.columns.begin(), m.columns.end(), from,
+                     ColumnId{n.relation, static_cast<int>(i)});
         add_match(out, std::move(m));
       }
     }
@@ -382,7 +391,7 @@ Property Deriver::left_join(const Property& kept, const Property& other, const C
   if (!reached) {
     if (kept.anywhere() && other.anywhere()) {
       out.kind = kept.kind == Kind::kAnyOne || other.kind == Kind::kAnyOne ? Kind::kAnyOne
-                                                                          : Kind::kEverywhere;
+                                                                           : Kind::kEverywhere;
       return out;
     }
     if (other.anywhere()) {

@@ -47,8 +47,7 @@ bool Deriver::reached_from_outside(const Match& m, const Classes& classes, Shard
   if (!m.link) return false;
   for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
     for (const Match& outer : frame->match) {
-      if (!outer.link || outer.keyspace != m.keyspace ||
-          outer.columns.size() != m.columns.size()) {
+      if (!outer.link || outer.keyspace != m.keyspace || outer.columns.size() != m.columns.size()) {
         continue;
       }
       bool all = true;
@@ -67,11 +66,14 @@ std::optional<ShardSet> Deriver::shards_of(const Match& m, const Classes& classe
   std::optional<ShardSet> out;
   const auto narrow = [&](std::optional<ShardSet> s) {
     if (!s) return;
-    if (out) intersect(*out, *s);
-    else out = std::move(s);
+    if (out)
+      intersect(*out, *s);
+    else
+      out = std::move(s);
   };
   if (m.columns.size() == 1) {
-    for (const Constraint& c : classes.constraints(m.columns[0])) narrow(shards_of_constraint(m, c));
+    for (const Constraint& c : classes.constraints(m.columns[0]))
+      narrow(shards_of_constraint(m, c));
     narrow(shards_of_range(m, classes));
   } else {
     narrow(shards_of_tuple(m, classes));

@@ -94,7 +94,8 @@ bool Deriver::in_matches(const Property& outer, const Property& inner, const sql
       for (std::size_t i = 0; i < x.columns.size() && all; ++i) {
         const auto position = static_cast<std::size_t>(y.columns[i].column);
         all = position < tests.size() && tests[position] &&
-              (*tests[position] == x.columns[i] || (!parts && classes.same(*tests[position], x.columns[i]))) &&
+              (*tests[position] == x.columns[i] ||
+               (!parts && classes.same(*tests[position], x.columns[i]))) &&
               comparable_position(*tests[position], static_cast<int>(position));
       }
       if (all) return true;

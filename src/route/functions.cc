@@ -1,3 +1,4 @@
+// What is known of the functions that a statement calls.
 #include "route/functions.h"
 
 #include <algorithm>
@@ -24,27 +25,42 @@ constexpr std::array<std::string_view, 5> kPerRow{"random", "gen_random_uuid", "
 // The same within a transaction. age(x) and the date arithmetic of timestamptz need no entry but
 // for age's form with one argument.
 constexpr std::array<std::string_view, 8> kMoment{
-    "now", "transaction_timestamp", "statement_timestamp", "age",
-    "current_timestamp", "current_date", "current_time", "localtimestamp"};
+    "now",          "transaction_timestamp", "statement_timestamp", "age", "current_timestamp",
+    "current_date", "current_time",          "localtimestamp"};
 
 // Stable functions that answer from the session's settings or identity, which are the same on every
 // shard, or that only convert values.
-constexpr std::array<std::string_view, 16> kSessionStable{
-    "current_setting", "current_schema", "current_schemas", "to_char", "to_timestamp", "to_date",
-    "to_number", "date_trunc", "date_part", "extract", "timezone", "date", "time", "timetz",
-    "timestamptz", "timestamp"};
+constexpr std::array<std::string_view, 16> kSessionStable{"current_setting",
+                                                          "current_schema",
+                                                          "current_schemas",
+                                                          "to_char",
+                                                          "to_timestamp",
+                                                          "to_date",
+                                                          "to_number",
+                                                          "date_trunc",
+                                                          "date_part",
+                                                          "extract",
+                                                          "timezone",
+                                                          "date",
+                                                          "time",
+                                                          "timetz",
+                                                          "timestamptz",
+                                                          "timestamp"};
 
 // Answers that a workspace connection on home can give as well as the session's own.
 constexpr std::array<std::string_view, 14> kHomeFacts{
-    "current_database", "version", "format_type", "obj_description", "col_description",
-    "shobj_description", "pg_get_viewdef", "pg_get_constraintdef", "pg_get_indexdef",
-    "pg_get_expr", "pg_table_is_visible", "pg_encoding_to_char", "pg_get_userbyid",
-    "pg_get_serial_sequence"};
+    "current_database",    "version",
+    "format_type",         "obj_description",
+    "col_description",     "shobj_description",
+    "pg_get_viewdef",      "pg_get_constraintdef",
+    "pg_get_indexdef",     "pg_get_expr",
+    "pg_table_is_visible", "pg_encoding_to_char",
+    "pg_get_userbyid",     "pg_get_serial_sequence"};
 
 constexpr std::array<std::string_view, 9> kSizes{
-    "pg_total_relation_size", "pg_relation_size", "pg_table_size", "pg_indexes_size",
-    "pg_database_size", "pg_tablespace_size", "pg_terminate_backend", "pg_cancel_backend",
-    "pg_relation_filepath"};
+    "pg_total_relation_size", "pg_relation_size",  "pg_table_size",
+    "pg_indexes_size",        "pg_database_size",  "pg_tablespace_size",
+    "pg_terminate_backend",   "pg_cancel_backend", "pg_relation_filepath"};
 
 constexpr std::array<std::string_view, 10> kOrderFree{
     "count", "min", "max", "sum", "avg", "bool_and", "bool_or", "every", "bit_and", "bit_or"};
@@ -64,25 +80,27 @@ Effects effects_of_builtin(std::string_view name, catalog::Volatility volatility
     out.row_volatile = true;
   } else if (contains(kMoment, name)) {
     out.moment = true;
-  } else if (contains(kHomeFacts, name) || starts_with(name, "has_") || starts_with(name, "to_reg")) {
+  } else if (contains(kHomeFacts, name) || starts_with(name, "has_") ||
+             starts_with(name, "to_reg")) {
     out.home = true;
   } else if (volatility == catalog::Volatility::kVolatile) {
     out.home = out.home_action = true;
   } else if (volatility == catalog::Volatility::kStable) {
-    const bool about_server = starts_with(name, "pg_") || starts_with(name, "inet_") ||
-                              starts_with(name, "txid_") || starts_with(name, "query_to_") ||
-                              starts_with(name, "table_to_") || starts_with(name, "schema_to_") ||
-                              starts_with(name, "database_to_") || starts_with(name, "cursor_to_") ||
-                              starts_with(name, "ts_stat") || name == "currval";
+    const bool about_server =
+        starts_with(name, "pg_") || starts_with(name, "inet_") || starts_with(name, "txid_") ||
+        starts_with(name, "query_to_") || starts_with(name, "table_to_") ||
+        starts_with(name, "schema_to_") || starts_with(name, "database_to_") ||
+        starts_with(name, "cursor_to_") || starts_with(name, "ts_stat") || name == "currval";
     if (about_server && !contains(kSessionStable, name)) out.home = out.home_action = true;
   }
   return out;
 }
 
 bool describes_one_server(std::string_view name) {
-  return contains(kSizes, name) || starts_with(name, "pg_stat_") || starts_with(name, "query_to_xml") ||
-         starts_with(name, "table_to_xml") || starts_with(name, "schema_to_xml") ||
-         starts_with(name, "database_to_xml") || name == "ts_stat";
+  return contains(kSizes, name) || starts_with(name, "pg_stat_") ||
+         starts_with(name, "query_to_xml") || starts_with(name, "table_to_xml") ||
+         starts_with(name, "schema_to_xml") || starts_with(name, "database_to_xml") ||
+         name == "ts_stat";
 }
 
 bool counts_one_server(std::string_view relation) {
@@ -90,14 +108,29 @@ bool counts_one_server(std::string_view relation) {
          relation == "pg_locks" || relation == "pg_prepared_xacts" || relation == "pg_stats";
 }
 
-bool order_insensitive_aggregate(std::string_view name) { return contains(kOrderFree, name); }
+bool order_insensitive_aggregate(std::string_view name) {
+  return contains(kOrderFree, name);
+}
 
 bool equal_is_identical(Oid type) {
   switch (type.value) {
-    case kBool: case kBytea: case kName: case kInt8: case kInt2: case kInt4: case kText: case kOid:
-    case kVarchar: case kDate: case kTime: case kTimestamp: case kTimestamptz: case kUuid:
+    case kBool:
+    case kBytea:
+    case kName:
+    case kInt8:
+    case kInt2:
+    case kInt4:
+    case kText:
+    case kOid:
+    case kVarchar:
+    case kDate:
+    case kTime:
+    case kTimestamp:
+    case kTimestamptz:
+    case kUuid:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -114,6 +147,8 @@ Oid common_type(Oid a, Oid b) {
   return text(a) && text(b) ? Oid{kText} : Oid{};
 }
 
-bool is_system_column(std::string_view name) { return contains(kSystemColumns, name); }
+bool is_system_column(std::string_view name) {
+  return contains(kSystemColumns, name);
+}
 
 }  // namespace shoal::route

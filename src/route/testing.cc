@@ -1,3 +1,4 @@
+// A snapshot made by hand for the tests of routing and planning.
 #include "route/testing.h"
 
 namespace shoal::route {
@@ -147,8 +148,13 @@ void add_functions(Builder& b) {
 void add_tables(Builder& b) {
   using K = TableKind;
   Table& orders = b.table("public", "orders", K::kSharded,
-                          {{"tenant_id", kInt4}, {"id", kInt8}, {"x", kInt4}, {"note", kText},
-                           {"created", kTimestamptz}, {"kind", kText}}, 1, {1});
+                          {{"tenant_id", kInt4},
+                           {"id", kInt8},
+                           {"x", kInt4},
+                           {"note", kText},
+                           {"created", kTimestamptz},
+                           {"kind", kText}},
+                          1, {1});
   b.primary(orders, {1, 2});
   orders.columns[1].has_default = true;
   orders.columns[1].default_sql = "nextval('public.orders_id_seq'::regclass)";
@@ -161,26 +167,39 @@ void add_tables(Builder& b) {
   sequence.relkind = 'S';
   b.s->tables_by_oid[orders_oid].columns[1].sequence = sequence.oid;
   Table& users = b.table("public", "users", K::kSharded,
-                         {{"tenant_id", kInt4}, {"id", kInt8}, {"name", kText}, {"amount", kNumeric},
-                          {"k", kInt4}, {"flag", kBool}}, 1, {1});
+                         {{"tenant_id", kInt4},
+                          {"id", kInt8},
+                          {"name", kText},
+                          {"amount", kNumeric},
+                          {"k", kInt4},
+                          {"flag", kBool}},
+                         1, {1});
   b.primary(users, {1, 2});
-  b.table("public", "lines", K::kSharded, {{"tenant_id", kInt8}, {"order_id", kInt8}, {"qty", kInt4}}, 1, {1});
-  Table& links = b.table("public", "links", K::kSharded, {{"url_id", kVarchar}, {"url", kText}}, 2, {1});
+  b.table("public", "lines", K::kSharded,
+          {{"tenant_id", kInt8}, {"order_id", kInt8}, {"qty", kInt4}}, 1, {1});
+  Table& links =
+      b.table("public", "links", K::kSharded, {{"url_id", kVarchar}, {"url", kText}}, 2, {1});
   links.columns[0].typmod = 9;
   b.table("public", "pages", K::kSharded, {{"url_id", kText}, {"body", kText}}, 2, {1});
   b.table("public", "pairs", K::kSharded, {{"a", kInt4}, {"b", kInt4}, {"x", kInt4}}, 3, {1, 2});
   b.table("public", "ranges", K::kSharded, {{"z", kInt4}, {"x", kInt4}}, 4, {1});
   b.table("public", "money", K::kSharded, {{"amount", kNumeric}, {"x", kInt4}}, 5, {1});
-  b.table("public", "triggered", K::kSharded, {{"tenant_id", kInt4}, {"x", kInt4}}, 1, {1}).has_triggers = true;
-  b.table("public", "ci", K::kSharded, {{"name", kText}, {"x", kInt4}}, 2, {1}).columns[0].collation = Oid{kCollation};
+  b.table("public", "triggered", K::kSharded, {{"tenant_id", kInt4}, {"x", kInt4}}, 1, {1})
+      .has_triggers = true;
+  b.table("public", "ci", K::kSharded, {{"name", kText}, {"x", kInt4}}, 2, {1})
+      .columns[0]
+      .collation = Oid{kCollation};
   b.table("public", "country", K::kReference, {{"code", kText}, {"name", kText}});
-  Table& ref = b.table("public", "ref", K::kReference, {{"k", kInt4}, {"x", kInt4}, {"y", kNumeric}});
+  Table& ref =
+      b.table("public", "ref", K::kReference, {{"k", kInt4}, {"x", kInt4}, {"y", kNumeric}});
   b.primary(ref, {1});
   b.table("public", "note", K::kSingle, {{"id", kInt4}, {"k", kInt4}, {"x", kInt4}});
   b.table("app", "orders", K::kSingle, {{"tenant_id", kInt4}, {"x", kInt4}});
   b.table("pg_catalog", "pg_class", K::kCatalog, {{"oid", 26}, {"relname", 19}});
-  b.table("pg_catalog", "pg_stat_user_tables", K::kCatalog, {{"relid", 26}, {"n_live_tup", kInt8}}).relkind = 'v';
-  const auto view = [&](std::string name, std::vector<std::pair<std::string, std::uint32_t>> columns,
+  b.table("pg_catalog", "pg_stat_user_tables", K::kCatalog, {{"relid", 26}, {"n_live_tup", kInt8}})
+      .relkind = 'v';
+  const auto view = [&](std::string name,
+                        std::vector<std::pair<std::string, std::uint32_t>> columns,
                         std::string definition) {
     Table& v = b.table("public", std::move(name), K::kSingle, std::move(columns));
     v.relkind = 'v';
@@ -188,7 +207,8 @@ void add_tables(Builder& b) {
   };
   view("v_orders", {{"tenant_id", kInt4}, {"id", kInt8}, {"x", kInt4}},
        "SELECT tenant_id, id, x FROM public.orders WHERE tenant_id = 5");
-  view("v_all", {{"t", kInt4}, {"id", kInt8}}, "SELECT orders.tenant_id AS t, orders.id FROM public.orders");
+  view("v_all", {{"t", kInt4}, {"id", kInt8}},
+       "SELECT orders.tenant_id AS t, orders.id FROM public.orders");
   view("v_ref", {{"k", kInt4}}, "SELECT k FROM public.ref");
   view("v_note", {{"k", kInt4}}, "SELECT k FROM public.note");
 }

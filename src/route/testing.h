@@ -5,13 +5,14 @@
 //   sharded   orders(tenant_id int4, id int8 serial, x int4, note text, created timestamptz
 //               default now(), kind text default 'web'), primary key (tenant_id, id)
 //             users(tenant_id int4, id int8, name text, amount numeric, k int4, flag bool)
-//             lines(tenant_id int8, order_id int8, qty int4)      links(url_id varchar(5), url text)
-//             pages(url_id text, body text)                       pairs(a int4, b int4, x int4)
-//             ranges(z int4, x int4)                              money(amount numeric, x int4)
-//             triggered(tenant_id int4, x int4)                   ci(name text COLLATE ci, x int4)
-//   reference country(code text, name text), ref(k int4, x int4, y numeric), no primary key on country
-//   single    note(id int4, k int4, x int4), app.orders(tenant_id int4, x int4)
-//   views     v_orders (orders of tenant 5), v_all (orders), v_ref (ref), v_note (note)
+//             lines(tenant_id int8, order_id int8, qty int4)      links(url_id varchar(5), url
+//             text) pages(url_id text, body text)                       pairs(a int4, b int4, x
+//             int4) ranges(z int4, x int4)                              money(amount numeric, x
+//             int4) triggered(tenant_id int4, x int4)                   ci(name text COLLATE ci, x
+//             int4)
+//   reference country(code text, name text), ref(k int4, x int4, y numeric), no primary key on
+//   country single    note(id int4, k int4, x int4), app.orders(tenant_id int4, x int4) views
+//   v_orders (orders of tenant 5), v_all (orders), v_ref (ref), v_note (note)
 // Thread rule: plain functions.
 #pragma once
 #include <string>

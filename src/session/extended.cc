@@ -15,7 +15,9 @@ using wire::Target;
 namespace {
 
 // Names of statements and portals are told apart by their first 63 bytes, as in PostgreSQL.
-std::string name_key(std::string_view name) { return std::string(name.substr(0, 63)); }
+std::string name_key(std::string_view name) {
+  return std::string(name.substr(0, 63));
+}
 
 // What a failed transaction block still takes.
 bool leaves_transaction(const StatementInfo& statement) {
@@ -193,8 +195,9 @@ io::Task<Result<>> Session::send_deferred(backend::Connection& c) {
         std::string answer;
         wire::append_parse_complete(answer);
         // In its place: answers of messages that came behind it may wait here already.
-        auto place = std::upper_bound(locals_.begin(), locals_.end(), d.tag,
-                                      [](std::uint32_t tag, const auto& l) { return tag < l.first; });
+        auto place =
+            std::upper_bound(locals_.begin(), locals_.end(), d.tag,
+                             [](std::uint32_t tag, const auto& l) { return tag < l.first; });
         locals_.emplace(place, d.tag, std::move(answer));
         continue;
       }
@@ -270,10 +273,9 @@ io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statemen
       std::optional<keys::KeyType> type =
           oid == 0 ? std::optional(known.reuse->type) : keys::key_type_of_oid(oid);
       if (type && keys::family_of(*type) == keys::family_of(known.reuse->type)) {
-        Result<keys::KeyValue> value =
-            bound.formats[index] == wire::Format::kBinary
-                ? keys::parse_binary(*type, *bound.values[index])
-                : keys::parse_text(*type, *bound.values[index]);
+        Result<keys::KeyValue> value = bound.formats[index] == wire::Format::kBinary
+                                           ? keys::parse_binary(*type, *bound.values[index])
+                                           : keys::parse_text(*type, *bound.values[index]);
         if (value) {
           Result<ShardId> shard = keyspace->placement->place(*value);
           if (shard) {
@@ -320,10 +322,10 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
   if (!bind) co_return bind.error();
   auto found = statements_.find(name_key(bind->statement));
   if (found == statements_.end())
-    co_return make_error("26000", bind->statement.empty()
-                                      ? "unnamed prepared statement does not exist"
-                                      : fmt::format("prepared statement \"{}\" does not exist",
-                                                    bind->statement));
+    co_return make_error(
+        "26000", bind->statement.empty()
+                     ? "unnamed prepared statement does not exist"
+                     : fmt::format("prepared statement \"{}\" does not exist", bind->statement));
   StatementPtr statement = found->second;
   std::string portal_name = name_key(bind->portal);
   if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
@@ -436,10 +438,10 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
   if (d->target == Target::kStatement) {
     auto found = statements_.find(name_key(d->name));
     if (found == statements_.end())
-      co_return make_error("26000", d->name.empty()
-                                        ? "unnamed prepared statement does not exist"
-                                        : fmt::format("prepared statement \"{}\" does not exist",
-                                                      d->name));
+      co_return make_error("26000",
+                           d->name.empty()
+                               ? "unnamed prepared statement does not exist"
+                               : fmt::format("prepared statement \"{}\" does not exist", d->name));
     statement = found->second;
   } else {
     auto found = portals_.find(name_key(d->name));

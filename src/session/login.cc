@@ -20,7 +20,8 @@ std::string nonce() {
 }
 
 Error wrong_password(const std::string& user) {
-  Error e = make_error("28P01", fmt::format("password authentication failed for user \"{}\"", user));
+  Error e =
+      make_error("28P01", fmt::format("password authentication failed for user \"{}\"", user));
   e.fatal = true;
   return e;
 }
@@ -160,22 +161,22 @@ io::Task<std::optional<LoggedIn>> log_in(io::StreamPtr stream, const LoginPolicy
       }
       identity->login.user = message.get("user");
       identity->database = message.get("database", message.get("user"));
-      if (message.minor > 0 || !unknown.empty()) wire::append_negotiate(channel.out(), kNewestVersion, unknown);
+      if (message.minor > 0 || !unknown.empty())
+        wire::append_negotiate(channel.out(), kNewestVersion, unknown);
       std::string replication(message.get("replication", "off"));
       channel.consume(startup.size);
       if (replication != "off" && replication != "false" && replication != "0" &&
           replication != "no") {
-        co_await refuse_client(channel,
-                               refuse(Refusal::kProtocol, "replication connections go to a shard"),
-                               deadline);
+        co_await refuse_client(
+            channel, refuse(Refusal::kProtocol, "replication connections go to a shard"), deadline);
         co_return std::nullopt;
       }
     }
   }
   if (identity->login.user.empty()) {
-    co_await refuse_client(channel,
-                           make_error("28000", "no PostgreSQL user name specified in startup packet"),
-                           deadline);
+    co_await refuse_client(
+        channel, make_error("28000", "no PostgreSQL user name specified in startup packet"),
+        deadline);
     co_return std::nullopt;
   }
   if (policy.tls_mode == LoginPolicy::Tls::kRequire && !channel.stream().encrypted()) {

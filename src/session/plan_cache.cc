@@ -41,8 +41,8 @@ std::optional<PlanCache::Hit> PlanCache::find(const sql::Normalized& normalized,
     if (entry.key_literal < 0)
       return Hit{std::get<plan::Forward>(entry.plan->node).shard, entry.plan};
     const auto& reuse = *entry.plan->reuse;
-    std::optional<keys::KeyValue> value = literal_value(
-        normalized.literals[static_cast<std::size_t>(entry.key_literal)], reuse.type);
+    std::optional<keys::KeyValue> value =
+        literal_value(normalized.literals[static_cast<std::size_t>(entry.key_literal)], reuse.type);
     const catalog::Keyspace* keyspace = snapshot.keyspace(reuse.keyspace);
     if (!value || !keyspace) return std::nullopt;
     Result<ShardId> shard = keyspace->placement->place(*value);
@@ -77,8 +77,9 @@ void PlanCache::insert(const sql::Normalized& normalized, const catalog::Snapsho
   for (int location : plan->shaping_literals) {
     int index = index_at(location);
     if (index < 0) return;  // not seen by the scanner as a literal: not cacheable
-    entry.equal.emplace_back(static_cast<std::size_t>(index),
-                             std::string(normalized.literals[static_cast<std::size_t>(index)].text));
+    entry.equal.emplace_back(
+        static_cast<std::size_t>(index),
+        std::string(normalized.literals[static_cast<std::size_t>(index)].text));
   }
   if (entries_.size() >= limit_) entries_.clear();
   std::vector<Entry>& list = entries_[normalized.key];

@@ -6,10 +6,11 @@
 namespace shoal::session {
 namespace {
 
-constexpr std::size_t kStreamAbove = 256u << 10;   // longer rows pass in pieces
+constexpr std::size_t kStreamAbove = 256u << 10;  // longer rows pass in pieces
 constexpr std::size_t kCopyBatch = 64u << 10;
 constexpr std::size_t kCopyUnsent = 1u << 20;
-// How often a server that reads a slow client's COPY data is looked at: it may have raised an error.
+// How often a server that reads a slow client's COPY data is looked at: it may have raised an
+// error.
 constexpr io::Milliseconds kCopyLook{50};
 
 }  // namespace
@@ -200,16 +201,25 @@ io::Task<Result<>> Session::relay_copy_in(backend::Connection& c) {
 
 // Tells the client of parameters that its connection now has and it does not know yet.
 void Session::report_parameters(const backend::Connection& c) {
-  static const char* const kReported[] = {
-      "application_name", "client_encoding", "DateStyle", "default_transaction_read_only",
-      "in_hot_standby", "integer_datetimes", "IntervalStyle", "is_superuser", "server_encoding",
-      "server_version", "session_authorization", "standard_conforming_strings", "TimeZone"};
+  static const char* const kReported[] = {"application_name",
+                                          "client_encoding",
+                                          "DateStyle",
+                                          "default_transaction_read_only",
+                                          "in_hot_standby",
+                                          "integer_datetimes",
+                                          "IntervalStyle",
+                                          "is_superuser",
+                                          "server_encoding",
+                                          "server_version",
+                                          "session_authorization",
+                                          "standard_conforming_strings",
+                                          "TimeZone"};
   for (const char* name : kReported) {
     auto now = c.parameters().find(name);
     if (now == c.parameters().end()) continue;
     // A client that gave no name has none, whatever the router calls itself on servers.
-    bool nameless = std::string_view(name) == "application_name" &&
-                    !settings_.contains("application_name");
+    bool nameless =
+        std::string_view(name) == "application_name" && !settings_.contains("application_name");
     const std::string& value = nameless ? std::string() : now->second;
     auto known = reported_.find(name);
     if (known != reported_.end() && known->second == value) continue;
@@ -224,9 +234,9 @@ void Session::on_complete(std::uint32_t tag, backend::Connection& c) {
       ++it;
       continue;
     }
-    std::string sql = fmt::format("SELECT pg_catalog.set_config({}, {}, {})",
-                                  sql::quote_literal(it->name), sql::quote_literal(it->value),
-                                  it->local ? "true" : "false");
+    std::string sql =
+        fmt::format("SELECT pg_catalog.set_config({}, {}, {})", sql::quote_literal(it->name),
+                    sql::quote_literal(it->value), it->local ? "true" : "false");
     if (it->local) {
       txn_.replay(sql);
       sets_.push_back(sql);

@@ -112,8 +112,8 @@ io::Task<Result<>> Session::run_ddl_outside(const DdlPlan& plan, std::string_vie
         Error e = done.error();
         if (!tag.empty()) {
           e.original.clear();
-          e.detail += fmt::format("{}Shards before {} have it already.", e.detail.empty() ? "" : " ",
-                                  name);
+          e.detail +=
+              fmt::format("{}Shards before {} have it already.", e.detail.empty() ? "" : " ", name);
         }
         co_return e;
       }

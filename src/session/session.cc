@@ -304,7 +304,8 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
       if (declare->hold) txn_.pin(f->shard);
       return forward(f->shard, plan->writes);
     }
-    if (!std::get_if<Error>(&plan->node)) plan->node = refuse(Refusal::kCursorOverShards, declare->name);
+    if (!std::get_if<Error>(&plan->node))
+      plan->node = refuse(Refusal::kCursorOverShards, declare->name);
     return plan;
   }
   if (const auto* explain = std::get_if<sql::Explain>(&statement.node);
@@ -330,8 +331,7 @@ bool placement_differs(const catalog::Snapshot& was, const catalog::Snapshot& is
   if (!a || !b) return a != b;
   if (a->kind != b->kind || a->keyspace != b->keyspace || a->key_attnums != b->key_attnums)
     return true;
-  if (a->kind == catalog::TableKind::kReference)
-    return was.active_shards() != is.active_shards();
+  if (a->kind == catalog::TableKind::kReference) return was.active_shards() != is.active_shards();
   if (a->kind != catalog::TableKind::kSharded) return false;
   const catalog::Keyspace* k = was.keyspace(a->keyspace);
   const catalog::Keyspace* l = is.keyspace(b->keyspace);
@@ -366,8 +366,8 @@ io::Task<Result<>> Session::wait_for_holds(const plan::Plan& plan) {
 }
 
 io::Task<Result<>> Session::wait_for_hold_of(Oid table) {
-  bool ours = ddl_in_transaction_ ||
-              std::find(touched_.begin(), touched_.end(), table) != touched_.end();
+  bool ours =
+      ddl_in_transaction_ || std::find(touched_.begin(), touched_.end(), table) != touched_.end();
   io::Deadline deadline = io::Deadline::in(io::Milliseconds(60'000));
   while (!ours && context_.held.contains(table)) {
     if (!co_await context_.changed.wait(deadline))
@@ -514,8 +514,7 @@ io::Task<Result<>> Session::run_copy_in(const plan::Plan& plan, exec::Bound& bou
 void Session::send_buffered_rows(Portal& portal, std::int32_t max_rows) {
   std::size_t count = portal.row_ends.size();
   std::size_t until = count;
-  if (max_rows > 0)
-    until = std::min(count, portal.next_row + static_cast<std::size_t>(max_rows));
+  if (max_rows > 0) until = std::min(count, portal.next_row + static_cast<std::size_t>(max_rows));
   std::size_t from = portal.next_row == 0 ? 0 : portal.row_ends[portal.next_row - 1];
   std::size_t to = until == 0 ? 0 : portal.row_ends[until - 1];
   if (to > from) client_.out().append(portal.rows, from, to - from);

@@ -74,10 +74,10 @@ class Session {
   struct Portal {
     StatementPtr statement;
     plan::PlanPtr plan;
-    ShardId link;                     // of a Forward: where it is bound
-    std::string values;               // copies that `bound` points into
+    ShardId link;        // of a Forward: where it is bound
+    std::string values;  // copies that `bound` points into
     exec::Bound bound;
-    std::string rows;                 // router-made rows that a row limit held back (frames)
+    std::string rows;  // router-made rows that a row limit held back (frames)
     std::string tag;
     bool started = false, on_server = false;
     std::vector<std::size_t> row_ends;
@@ -165,7 +165,8 @@ class Session {
   io::Task<Result<>> run_execute(const sql::Execute& e, bool simple);
   io::Task<Result<>> run_deallocate(const sql::Deallocate& d);
   io::Task<Result<>> run_discard(const sql::Discard& d, std::string_view text);
-  io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement, bool simple);
+  io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement,
+                                 bool simple);
   // ---- schema.cc
   io::Task<Result<>> run_ddl(const sql::Statement& statement, std::string_view text);
   io::Task<Result<>> run_ddl_outside(const DdlPlan& plan, std::string_view text);
@@ -190,7 +191,8 @@ class Session {
   io::Task<Result<>> run_over_shards(const plan::Plan& plan, exec::Bound& bound,
                                      const sql::Statement& statement, bool simple);
   const catalog::SnapshotPtr& snapshot();
-  plan::PlanPtr make_plan(const sql::Statement& statement, std::span<const route::Parameter> params);
+  plan::PlanPtr make_plan(const sql::Statement& statement,
+                          std::span<const route::Parameter> params);
   io::Task<Result<>> wait_for_holds(const plan::Plan& plan);
   io::Task<Result<>> wait_for_hold_of(Oid table);
   // An answer of wait_for_holds that no client ever sees.
@@ -241,10 +243,10 @@ class Session {
   sql::Normalized normalized_;
   std::uint64_t unique_ = 0;
   bool ddl_in_transaction_ = false;
-  catalog::SnapshotPtr derived_;     // of a transaction with DDL
-  std::vector<Oid> touched_;         // tables counted in CoreContext::in_flight
-  std::string isolation_;            // of the open transaction, empty: the default
-  bool several_ = false;             // one of several statements of a Query
+  catalog::SnapshotPtr derived_;  // of a transaction with DDL
+  std::vector<Oid> touched_;      // tables counted in CoreContext::in_flight
+  std::string isolation_;         // of the open transaction, empty: the default
+  bool several_ = false;          // one of several statements of a Query
   bool shutting_down_ = false;
 
   // Extended protocol, between two Syncs.
@@ -268,13 +270,13 @@ class Session {
   std::deque<std::string> unconfirmed_;  // keys in Connection::prepared, "" = the unnamed one
   backend::Connection* link_ = nullptr;
   ShardId link_shard_;
-  bool link_executed_ = false;   // a statement ran there since the last Sync
+  bool link_executed_ = false;  // a statement ran there since the last Sync
   std::uint32_t tag_ = 1;
-  bool failed_ = false;          // an error was sent; skipping to Sync
+  bool failed_ = false;  // an error was sent; skipping to Sync
   bool skip_ = false;
   std::size_t pipeline_bytes_ = 0;
   bool hide_row_description_ = false;  // pass_text in extended mode
-  bool simple_error_ = false;    // the relay sent an ErrorResponse
+  bool simple_error_ = false;          // the relay sent an ErrorResponse
   // The server connection where this client's sequences moved last; 0: nowhere yet.
   std::int32_t sequence_pid_ = 0;
   std::uint64_t sequence_served_ = 0;

@@ -81,7 +81,8 @@ std::string Session::begin_text(const sql::Transaction& t) const {
 
 io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   if (txn_.idle() || (txn_.implicit() && txn_.participants().empty())) {
-    if (t.chain) co_return make_error("25P01", "COMMIT AND CHAIN can only be used in transaction blocks");
+    if (t.chain)
+      co_return make_error("25P01", "COMMIT AND CHAIN can only be used in transaction blocks");
     warn(client_.out(), "25P01", "there is no transaction in progress");
     if (txn_.implicit()) co_await txn_.rollback();
     complete("COMMIT");
@@ -191,7 +192,9 @@ io::Task<Result<>> Session::run_savepoint(const sql::Transaction& t) {
       savepoints_.resize(keep - 1);
     }
   }
-  complete(t.kind == Kind::kSavepoint ? "SAVEPOINT" : t.kind == Kind::kRelease ? "RELEASE" : "ROLLBACK");
+  complete(t.kind == Kind::kSavepoint ? "SAVEPOINT"
+           : t.kind == Kind::kRelease ? "RELEASE"
+                                      : "ROLLBACK");
   co_return Result<>();
 }
 

@@ -36,7 +36,9 @@ std::optional<std::vector<std::string>> constant_values(const sql::ExprList& val
 
 }  // namespace
 
-void Session::complete(std::string_view tag) { wire::append_command_complete(client_.out(), tag); }
+void Session::complete(std::string_view tag) {
+  wire::append_command_complete(client_.out(), tag);
+}
 
 void Session::rows_of_text(const std::vector<std::string>& columns,
                            const std::vector<std::vector<std::optional<std::string>>>& rows,
@@ -62,7 +64,8 @@ void Session::rows_of_text(const std::vector<std::string>& columns,
 io::Task<Result<>> Session::run_session_statement(const sql::Statement& statement,
                                                   std::string_view text, bool simple) {
   const auto& node = statement.node;
-  if (const auto* t = std::get_if<sql::Transaction>(&node)) co_return co_await run_transaction(*t, text);
+  if (const auto* t = std::get_if<sql::Transaction>(&node))
+    co_return co_await run_transaction(*t, text);
   if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
   if (const auto* s = std::get_if<sql::SetVariable>(&node)) co_return co_await run_set(*s, text);
   if (const auto* s = std::get_if<sql::ShowVariable>(&node)) co_return run_show_shoal(*s, simple);
@@ -166,8 +169,9 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
         record("default_transaction_isolation",
                fmt::format("SET default_transaction_isolation TO '{}'", set.isolation));
       if (set.read_only)
-        record("default_transaction_read_only",
-               fmt::format("SET default_transaction_read_only TO {}", *set.read_only ? "on" : "off"));
+        record(
+            "default_transaction_read_only",
+            fmt::format("SET default_transaction_read_only TO {}", *set.read_only ? "on" : "off"));
       if (set.deferrable)
         record("default_transaction_deferrable",
                fmt::format("SET default_transaction_deferrable TO {}",
@@ -222,7 +226,8 @@ void Session::apply_setting_to_facts(const std::string& name,
           if (!entry.empty()) entries.push_back(entry);
           entry.clear();
         } else if (quoted || !std::isspace(static_cast<unsigned char>(ch))) {
-          entry.push_back(quoted ? ch : static_cast<char>(std::tolower(static_cast<unsigned char>(ch))));
+          entry.push_back(quoted ? ch
+                                 : static_cast<char>(std::tolower(static_cast<unsigned char>(ch))));
         }
       }
     }
@@ -424,8 +429,7 @@ io::Task<Result<>> Session::run_prepare(const sql::Prepare& p, const sql::Statem
     types.push_back(type->oid.value);
   }
   sql::ParseLimits limits{context_.limits.statement_bytes, context_.limits.sql_depth};
-  StatementPtr statement =
-      make_statement(*text, types, limits, true, services_.commands);
+  StatementPtr statement = make_statement(*text, types, limits, true, services_.commands);
   if (statement->syntax_error) co_return *statement->syntax_error;
   Result<exec::DescriptionPtr> description = co_await describe(*text, types);
   if (!description) co_return description.error();
@@ -530,7 +534,8 @@ io::Task<Result<>> Session::run_explain(const sql::Explain& e, const sql::Statem
   if (e.analyze && !e.route)
     co_return refuse(Refusal::kNotProvable, "EXPLAIN ANALYZE runs on one shard only");
   std::vector<std::vector<std::optional<std::string>>> rows;
-  for (std::string& line : plan::explain_route(*plan, *snapshot())) rows.push_back({std::move(line)});
+  for (std::string& line : plan::explain_route(*plan, *snapshot()))
+    rows.push_back({std::move(line)});
   if (!e.route) {
     if (const auto* refused = std::get_if<Error>(&plan->node)) co_return *refused;
     if (const auto* scatter = std::get_if<plan::Scatter>(&plan->node)) {

@@ -1,3 +1,4 @@
+// Tables and lines for people and for programs.
 #include "surface/print.h"
 
 namespace shoal::surface {

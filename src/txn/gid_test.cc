@@ -1,3 +1,4 @@
+// Tests of gid.h.
 #include "txn/gid.h"
 
 #include <gtest/gtest.h>

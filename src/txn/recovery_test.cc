@@ -1,3 +1,4 @@
+// Tests of recovery.h.
 #include "txn/recovery.h"
 
 #include <gtest/gtest.h>

@@ -20,7 +20,8 @@ Error unterminated() {
   return make_error("08P01", "invalid string in message");
 }
 Error malformed(const Cursor& in) {
-  return make_error("08P01", in.ok() ? "invalid message format" : "insufficient data left in message");
+  return make_error("08P01",
+                    in.ok() ? "invalid message format" : "insufficient data left in message");
 }
 
 FormatList take_formats(Cursor& in) {
