@@ -255,22 +255,30 @@ std::optional<Error> Planner::note_defaults(InsertWork& w) const {
 
 Plan Planner::insert_values(InsertWork& w) {
   const bool at_home = w.source.singular() && w.source.shards[0] == snapshot_.home;
-  if (!w.source.anywhere() && !at_home) {
+  const bool with_subquery = !w.source.anywhere() && !at_home;
+  if (with_subquery && (w.computed || !w.source.singular())) {
     return refused(Refusal::kInsertSource, "a subquery in VALUES reads a sharded table",
                    "run the subquery first and pass its result as a parameter");
   }
-  if (w.computed || at_home) return computed_values(w);
+  if (w.computed) return computed_values(w);
   std::vector<Constant> keys;
   auto places = place_rows(w.s, w.target, snapshot_, reader_, keys);
   if (!places) return error(places.error());
-  if (!*places) return computed_values(w);
-  const std::vector<ShardId>& shards = **places;
-  const bool one =
-      std::all_of(shards.begin(), shards.end(), [&](ShardId s) { return s == shards[0]; });
+  if (!*places && !with_subquery) return computed_values(w);
+  const std::vector<ShardId> shards = *places ? **places : std::vector<ShardId>{};
+  const bool one = !shards.empty() && std::all_of(shards.begin(), shards.end(),
+                                                  [&](ShardId s) { return s == shards[0]; });
+  // A subquery that reads one shard can go along with rows of that shard.
+  const bool together = one && w.source.singular() && w.source.shards[0] == shards[0];
+  if (with_subquery && !together) {
+    return refused(Refusal::kInsertSource, "a subquery in VALUES reads another shard",
+                   "run the subquery first and pass its result as a parameter");
+  }
+  if (at_home && !together) return computed_values(w);
   if (one) {
     Plan plan = forward(shards[0], "key of the inserted row");
     const catalog::Keyspace* ks = snapshot_.keyspace(w.target.table->keyspace);
-    if (keys.size() == 1 && keys[0].direct && ks->types.size() == 1 &&
+    if (!together && keys.size() == 1 && keys[0].direct && ks->types.size() == 1 &&
         reusable_type(ks->types[0])) {
       plan.reuse = Plan::KeySource{ks->id, ks->types[0], keys[0].param,
                                    keys[0].param > 0 ? -1 : keys[0].location};

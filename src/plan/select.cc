@@ -63,9 +63,10 @@ Plan Planner::several_shards(const sql::Select& s, const route::Analysis& a, con
     const bool skips = std::any_of(s.locking.begin(), s.locking.end(), [](const sql::Locking& l) {
       return l.wait == sql::Locking::Wait::kSkip;
     });
-    if (!p.partitioned() || skips || s.limit || s.offset) {
-      return refused(Refusal::kRowLocks,
-                     p.partitioned() ? "row locks with LIMIT, OFFSET or SKIP LOCKED" : p.rule);
+    if (!p.partitioned() || skips || s.locking.empty() || s.limit || s.offset) {
+      return refused(
+          Refusal::kRowLocks,
+          p.partitioned() ? "row locks with LIMIT, OFFSET, SKIP LOCKED or in a subquery" : p.rule);
     }
   }
   if (a.sampled) return refused(Refusal::kNotProvable, "TABLESAMPLE over several shards");

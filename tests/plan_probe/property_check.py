@@ -304,9 +304,9 @@ class Writer:
     def query(
         self, depth: int, outer: list[str], ctes: list, simple: bool = False
     ) -> tuple[str, int]:
-        if depth > 0 and not simple and self.chance(0.2):
+        if depth > 0 and not simple and self.chance(0.3):
             n = self.rng.randrange(1, 3)
-            left, right = self.block(depth - 1, [], ctes, n), self.block(depth - 1, [], ctes, n)
+            left, right = self.block(0, [], ctes, n), self.block(0, [], ctes, n)
             op = self.pick(
                 "UNION",
                 "UNION ALL",
