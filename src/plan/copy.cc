@@ -146,6 +146,10 @@ Plan Planner::copy_in(const sql::Copy& c, const catalog::Table& t) {
   for (const std::int16_t attnum : t.key_attnums) {
     const catalog::Column* key = t.column(attnum);
     const int at = key == nullptr ? -1 : field(key->name);
+    if (at < 0 && key != nullptr && !key->has_default) {
+      return error(make_error("23502", "null value in column \"" + key->name + "\" of relation \"" +
+                                           t.name + "\" violates not-null constraint"));
+    }
     if (at < 0) {
       return refused(Refusal::kInsertSource, "the shard key is not among the columns of COPY",
                      "name the shard key in COPY's column list");

@@ -125,6 +125,25 @@ void Planner::set_reuse(Plan& plan, const route::Analysis& a, const route::Deriv
                                source.param > 0 ? -1 : source.location};
 }
 
+// The constant that stands at this place of the statement, as a person would write it.
+std::string Planner::constant_text(int location) const {
+  std::string out = "?";
+  sql::for_each_root(in_.statement, [&](const auto& root) {
+    sql::walk(root, [&](const auto& node) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(node)>, sql::Expr>) {
+        const auto* c = std::get_if<sql::Const>(&node.node);
+        if (c != nullptr && node.location == location) {
+          const bool string = c->kind == sql::Const::Kind::kString;
+          out = string ? sql::quote_literal(c->text) : c->text;
+          if (c->kind == sql::Const::Kind::kNull) out = "NULL";
+        }
+      }
+      return true;
+    });
+  });
+  return out;
+}
+
 // The reason of a one-shard route in the words of the statement: "tenant_id = 42".
 std::string Planner::where_text(const route::Analysis& a, const route::Deriver& d) const {
   std::string out;
@@ -141,18 +160,7 @@ std::string Planner::where_text(const route::Analysis& a, const route::Deriver& 
     if (source.param > 0) {
       value = "$" + std::to_string(source.param);
     } else if (source.location >= 0) {
-      value.clear();
-      const std::string& text = in_.statement.text;
-      auto at = static_cast<std::size_t>(source.location);
-      if (at < text.size() && text[at] == '\'') {
-        const auto end = text.find('\'', at + 1);
-        value = text.substr(at, end == std::string::npos ? std::string::npos : end - at + 1);
-      } else {
-        while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0 ||
-                                    text[at] == '.' || text[at] == '_')) {
-          value += text[at++];
-        }
-      }
+      value = constant_text(source.location);
     }
     std::string one = column;
     one += " = ";

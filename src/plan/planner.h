@@ -39,6 +39,7 @@ class Planner {
   bool reusable_type(keys::KeyType type) const;
   bool home_only(const route::Analysis& a) const;
   const std::string& shard_name(ShardId id) const;
+  std::string constant_text(int location) const;
   std::string where_text(const route::Analysis& a, const route::Deriver& d) const;
   Oid named_table(const sql::RangeVar& rv, const catalog::Table*& out) const;
   void shape_all(Plan& plan) const;
