@@ -15,8 +15,8 @@ namespace shoal::session {
 
 // A call such as SELECT shoal.shard_table('t', 'k').
 struct CommandCall {
-  std::string schema, function;  // schema "" for the names known from Citus
-  std::vector<std::optional<std::string>> args;                                // by position
+  std::string schema, function;                  // schema "" for the names known from Citus
+  std::vector<std::optional<std::string>> args;  // by position
   std::vector<std::pair<std::string, std::optional<std::string>>> named_args;  // name => value
   std::string user;
   bool in_transaction = false;  // the client's own BEGIN
@@ -33,7 +33,7 @@ struct DdlPlan {
   std::vector<std::string> catalog_sql;  // for write_catalog after the steps
   std::vector<CommandCall> follow;       // to be called after the steps
   bool changes_schema = true;
-  bool transactional = true;             // false: CONCURRENTLY and its like
+  bool transactional = true;  // false: CONCURRENTLY and its like
 };
 
 class Commands {

@@ -647,7 +647,7 @@ io::Task<Result<>> Session::on_sync() {
     Result<> ended = co_await finish_implicit();
     if (!ended && !failed_) wire::append_error(client_.out(), ended.error());
   }
-  skip_ = failed_ = false;
+  skip_ = failed_ = server_error_ = false;
   if (txn_.idle()) {
     portals_.clear();
     txn_.release();

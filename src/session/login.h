@@ -14,7 +14,7 @@ struct LoginPolicy {
   enum class Tls { kDisable, kAllow, kRequire } tls_mode = Tls::kAllow;
   std::shared_ptr<io::TlsContext> tls;  // empty: no certificate, TLS is declined
   enum class Auth { kTrust, kScram, kPassword } auth = Auth::kScram;
-  std::string database;                 // the name clients connect to
+  std::string database;  // the name clients connect to
 };
 
 class LoginHooks {

@@ -34,14 +34,29 @@ std::vector<std::optional<std::string>> split_copy_line(std::string_view line) {
       end_field();
     } else if (c == '\\' && i + 1 < line.size()) {
       switch (char e = line[++i]) {
-        case 'N': null = true; break;
-        case 'b': field.push_back('\b'); break;
-        case 'f': field.push_back('\f'); break;
-        case 'n': field.push_back('\n'); break;
-        case 'r': field.push_back('\r'); break;
-        case 't': field.push_back('\t'); break;
-        case 'v': field.push_back('\v'); break;
-        default: field.push_back(e);
+        case 'N':
+          null = true;
+          break;
+        case 'b':
+          field.push_back('\b');
+          break;
+        case 'f':
+          field.push_back('\f');
+          break;
+        case 'n':
+          field.push_back('\n');
+          break;
+        case 'r':
+          field.push_back('\r');
+          break;
+        case 't':
+          field.push_back('\t');
+          break;
+        case 'v':
+          field.push_back('\v');
+          break;
+        default:
+          field.push_back(e);
       }
     } else {
       field.push_back(c);
@@ -56,9 +71,15 @@ std::vector<std::optional<std::string>> split_copy_line(std::string_view line) {
 void OutputAdapter::row_description(std::string_view frame) {
   if (describe_) session_.client_.out() += frame;
 }
-void OutputAdapter::row(std::string_view body) { append_row(session_.client_.out(), body); }
-void OutputAdapter::frame(std::string_view bytes) { session_.client_.out() += bytes; }
-io::Task<Result<>> OutputAdapter::flow() { return session_.client_.flow(); }
+void OutputAdapter::row(std::string_view body) {
+  append_row(session_.client_.out(), body);
+}
+void OutputAdapter::frame(std::string_view bytes) {
+  session_.client_.out() += bytes;
+}
+io::Task<Result<>> OutputAdapter::flow() {
+  return session_.client_.flow();
+}
 
 void BufferOutput::row(std::string_view body) {
   append_row(rows_, body);

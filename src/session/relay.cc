@@ -24,7 +24,7 @@ void Session::emit_locals(std::uint32_t before_tag) {
 
 void Session::on_server_error(const wire::Frame& frame) {
   failed_ = true;
-  simple_error_ = true;
+  server_error_ = true;
   txn_.fail();
   Result<wire::ErrorFields> fields = wire::decode_error_fields(frame.body);
   if (fields && fields->get('C').empty()) {

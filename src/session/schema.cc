@@ -13,7 +13,7 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
   const sql::RangeVar* into = select && (*select)->into ? &*(*select)->into : nullptr;
   if ((ddl && ddl->temporary) || (into && into->persistence == 't')) {
     Result<> done = co_await pass_text(home, text, true);
-    if (!done || simple_error_) co_return done;
+    if (!done || server_error_) co_return done;
     if (into) temp_tables_.insert(into->name);
     if (ddl)
       for (const sql::RangeVar& name : ddl->names) temp_tables_.insert(name.name);
@@ -49,7 +49,7 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
         plan::Plan one;
         one.writes = true;
         SHOAL_CO_TRY(co_await forward_text(shard, one, text));
-        if (simple_error_) co_return Result<>();
+        if (server_error_) co_return Result<>();
         told = true;
         continue;
       }

@@ -585,7 +585,7 @@ io::Task<> Session::fail_statement(const Error& e) {
 }
 
 io::Task<Result<>> Session::on_function_call(wire::Frame frame) {
-  simple_error_ = failed_ = false;
+  server_error_ = failed_ = false;
   if (txn_.state() == exec::Transaction::State::kFailed) {
     wire::append_error(client_.out(), aborted_error());
   } else if (snapshot()->active_shards().size() != 1) {

@@ -276,7 +276,7 @@ class Session {
   bool skip_ = false;
   std::size_t pipeline_bytes_ = 0;
   bool hide_row_description_ = false;  // pass_text in extended mode
-  bool simple_error_ = false;          // the relay sent an ErrorResponse
+  bool server_error_ = false;          // the relay sent an ErrorResponse
   // The server connection where this client's sequences moved last; 0: nowhere yet.
   std::int32_t sequence_pid_ = 0;
   std::uint64_t sequence_served_ = 0;

@@ -14,7 +14,7 @@ void Session::ready() {
 
 io::Task<Result<>> Session::on_query(wire::Frame frame) {
   Result<wire::Query> query = wire::decode_query(frame.body);
-  simple_error_ = failed_ = false;
+  server_error_ = failed_ = false;
   if (!query) {
     wire::append_error(client_.out(), query.error());
     txn_.fail();
@@ -224,7 +224,7 @@ io::Task<Result<>> Session::run_several(
     Result<> done = co_await run_simple_statement(s, s.text);
     several_ = false;
     if (!done) co_return done.error();
-    if (simple_error_) co_return Result<>();
+    if (server_error_) co_return Result<>();
     SHOAL_CO_TRY(co_await client_.flow());
   }
   co_return Result<>();

@@ -113,8 +113,8 @@ StatementPtr make_statement(std::string_view text, std::vector<std::uint32_t> ty
     return info;
   }
   if (parsed->size() > 1) {
-    info->syntax_error = make_error(
-        "42601", "cannot insert multiple commands into a prepared statement");
+    info->syntax_error =
+        make_error("42601", "cannot insert multiple commands into a prepared statement");
     info->handling = Handling::kUnparsed;
     return info;
   }

@@ -16,12 +16,12 @@
 namespace shoal::session {
 
 enum class Handling {
-  kEmpty,      // no statement at all
-  kPlan,       // the planner decides: SELECT, DML, COPY, TRUNCATE, ...
-  kSession,    // transaction control, SET, SHOW, PREPARE, cursors, ...: session's own
-  kCommand,    // SELECT shoal.f(...): the control plane
+  kEmpty,    // no statement at all
+  kPlan,     // the planner decides: SELECT, DML, COPY, TRUNCATE, ...
+  kSession,  // transaction control, SET, SHOW, PREPARE, cursors, ...: session's own
+  kCommand,  // SELECT shoal.f(...): the control plane
   kDdl,
-  kUnparsed,   // the grammar does not know it
+  kUnparsed,  // the grammar does not know it
 };
 
 struct StatementInfo {
@@ -31,7 +31,7 @@ struct StatementInfo {
   std::shared_ptr<const std::vector<sql::Statement>> parsed;
   std::optional<Error> syntax_error;
   Handling handling = Handling::kPlan;
-  bool advisory_lock = false;        // session-level advisory locks: pins the connection
+  bool advisory_lock = false;  // session-level advisory locks: pins the connection
   bool uses_set_config = false;
   bool reads_sequences = false;
   const sql::Statement& statement() const { return parsed->front(); }

@@ -1,6 +1,6 @@
 // BEGIN, COMMIT, ROLLBACK, savepoints: the client's transaction over the shards it touched.
-#include "session/session.h"
 #include "session/outputs.h"
+#include "session/session.h"
 #include "sql/deparse.h"
 #include "wire/frontend.h"
 
@@ -110,9 +110,9 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
     wire::append_query(c.out(), "COMMIT");
     c.unnamed.clear();
     c.pending().sent('Q', {.tag = ++tag_});
-    simple_error_ = false;
+    server_error_ = false;
     Result<> relayed = co_await relay(c);
-    bool committed = relayed && !simple_error_;
+    bool committed = relayed && !server_error_;
     on_transaction_end(committed);
     txn_.ended();
     if (services_.commands && services_.commands->changed())
