@@ -12,6 +12,12 @@ namespace {
 // How often shards that read a slow client's COPY data are looked at.
 constexpr io::Milliseconds kCopyLook{50};
 
+bool pulls(const plan::Plan& plan) {
+  if (const auto* insert = std::get_if<plan::RoutedInsert>(&plan.node))
+    return pulls(*insert->source);
+  return std::holds_alternative<plan::Pull>(plan.node);
+}
+
 }  // namespace
 
 Session::Session(SessionServices services, ClientChannel channel, ClientIdentity identity)
@@ -397,7 +403,7 @@ io::Task<Result<exec::DescriptionPtr>> Session::describe(std::string_view text,
 
 io::Task<Result<std::string>> Session::run_plan_to(const plan::Plan& plan, exec::Bound& bound,
                                                    exec::Output& output) {
-  if (std::get_if<plan::Pull>(&plan.node)) {
+  if (pulls(plan)) {
     ++context_.counters.gathered;
     if (ddl_in_transaction_) co_return refuse(Refusal::kDdlThenPull);
   } else {
@@ -549,7 +555,7 @@ io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows
       if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
       co_return co_await run_ddl(statement.statement(), statement.text);
     }
-    co_return co_await run_session_statement(statement.statement(), statement.text, false);
+    co_return co_await run_session_statement(statement.statement(), statement.text, &portal.bound);
   }
   if (const auto* copy = std::get_if<sql::Copy>(&statement.statement().node); copy && copy->from)
     co_return co_await run_copy_in(*portal.plan, portal.bound, *copy);

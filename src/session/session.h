@@ -148,8 +148,9 @@ class Session {
   void on_complete(std::uint32_t tag, backend::Connection& c);
   // ---- utility.cc
   // Runs what the session answers itself. `simple`: row descriptions are sent too.
+  // `asked`: the portal's formats; none in the simple protocol.
   io::Task<Result<>> run_session_statement(const sql::Statement& statement, std::string_view text,
-                                           bool simple);
+                                           const exec::Bound* asked);
   // ---- transactions.cc
   void note_isolation(const std::string& isolation);
   std::string begin_text(const sql::Transaction& t) const;
@@ -162,7 +163,7 @@ class Session {
   Result<> run_show_shoal(const sql::ShowVariable& show, bool simple);
   void reset_setting_in_facts(const std::string& name);
   io::Task<Result<>> run_prepare(const sql::Prepare& p, const sql::Statement& inner);
-  io::Task<Result<>> run_execute(const sql::Execute& e, bool simple);
+  io::Task<Result<>> run_execute(const sql::Execute& e, const exec::Bound* asked);
   io::Task<Result<>> run_deallocate(const sql::Deallocate& d);
   io::Task<Result<>> run_discard(const sql::Discard& d, std::string_view text);
   io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement,

@@ -86,7 +86,7 @@ io::Task<Result<>> Session::run_simple_statement(const sql::Statement& statement
                                                  std::string_view text) {
   Handling handling = handling_of(statement, services_.commands);
   if (handling == Handling::kSession)
-    co_return co_await run_session_statement(statement, text, true);
+    co_return co_await run_session_statement(statement, text, nullptr);
   if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
   if (handling == Handling::kCommand) co_return co_await run_command(statement, nullptr, true);
   if (handling == Handling::kDdl) co_return co_await run_ddl(statement, text);

@@ -62,7 +62,8 @@ void Session::rows_of_text(const std::vector<std::string>& columns,
 }
 
 io::Task<Result<>> Session::run_session_statement(const sql::Statement& statement,
-                                                  std::string_view text, bool simple) {
+                                                  std::string_view text, const exec::Bound* asked) {
+  const bool simple = asked == nullptr;
   const auto& node = statement.node;
   if (const auto* t = std::get_if<sql::Transaction>(&node))
     co_return co_await run_transaction(*t, text);
@@ -73,7 +74,7 @@ io::Task<Result<>> Session::run_session_statement(const sql::Statement& statemen
     if (!statement.inner) co_return refuse(Refusal::kUnknownGrammar, "PREPARE of this statement");
     co_return co_await run_prepare(*p, *statement.inner);
   }
-  if (const auto* e = std::get_if<sql::Execute>(&node)) co_return co_await run_execute(*e, simple);
+  if (const auto* e = std::get_if<sql::Execute>(&node)) co_return co_await run_execute(*e, asked);
   if (const auto* d = std::get_if<sql::Deallocate>(&node)) co_return co_await run_deallocate(*d);
   if (const auto* d = std::get_if<sql::Discard>(&node)) co_return co_await run_discard(*d, text);
   if (const auto* e = std::get_if<sql::Explain>(&node))
@@ -438,7 +439,8 @@ io::Task<Result<>> Session::run_prepare(const sql::Prepare& p, const sql::Statem
   co_return Result<>();
 }
 
-io::Task<Result<>> Session::run_execute(const sql::Execute& e, bool simple) {
+io::Task<Result<>> Session::run_execute(const sql::Execute& e, const exec::Bound* asked) {
+  const bool simple = asked == nullptr;
   auto found = statements_.find(e.name);
   if (found == statements_.end() || e.name.empty())
     co_return make_error("26000", fmt::format("prepared statement \"{}\" does not exist", e.name));
@@ -473,6 +475,7 @@ io::Task<Result<>> Session::run_execute(const sql::Execute& e, bool simple) {
   exec::Bound& bound = portal.bound;
   bound.text = statement->text;
   bound.types = types;
+  if (asked) bound.result_formats = asked->result_formats;
   for (const auto& v : owned) {
     bound.values.push_back(v ? wire::Value(*v) : std::nullopt);
     bound.formats.push_back(wire::Format::kText);
@@ -496,7 +499,7 @@ io::Task<Result<>> Session::run_execute(const sql::Execute& e, bool simple) {
   ++tag_;
   wire::append_parse((*c)->out(), "", statement->text, types);
   (*c)->unnamed.clear();
-  wire::append_bind((*c)->out(), "", "", bound.formats, bound.values, {});
+  wire::append_bind((*c)->out(), "", "", bound.formats, bound.values, bound.result_formats);
   (*c)->pending().sent('P', {.swallow = true, .tag = tag_});
   (*c)->pending().sent('B', {.swallow = true, .tag = tag_});
   if (simple && (*description)->returns_rows) {
