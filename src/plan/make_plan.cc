@@ -69,6 +69,13 @@ Plan Planner::finish(Plan plan, const route::Analysis& a) const {
   plan.explain.insert(plan.explain.end(), trace_.begin(), trace_.end());
   // What was looked at shapes the plan, except the one value that another may replace.
   std::set<int> shaping(a.shaping.begin(), a.shaping.end());
+  const auto* forward = std::get_if<Forward>(&plan.node);
+  // Where all values lead to the only shard, none of them matters.
+  if (forward != nullptr && forward->text.sql.empty() && snapshot_.active_shards().size() == 1) {
+    plan.shaping_literals.assign(shaping.begin(), shaping.end());
+    plan.reuse.reset();
+    return plan;
+  }
   shaping.insert(reader_.locations.begin(), reader_.locations.end());
   shaping.insert(plan.shaping_literals.begin(), plan.shaping_literals.end());
   shaping.erase(-1);

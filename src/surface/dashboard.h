@@ -1,4 +1,4 @@
-// The dashboard: one page without parts from elsewhere; it asks /api/* every two seconds. Texts from
+// The dashboard: one page without parts from elsewhere; it asks /api/* every two seconds. Texts of
 // the API are set as text, never as HTML.
 // Thread rule: a constant.
 #pragma once
@@ -20,11 +20,14 @@ th { background: #eaeef2; font-weight: 600; } #error { color: #b3261e; }
 <div id="tables"></div>
 <script>
 const tables = {
-  databases: ["Shards", ["name", "host", "port", "database", "current_connections", "pool_size", "disabled"]],
-  pools: ["Pools", ["database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle", "maxwait"]],
+  databases: ["Shards", ["name", "host", "port", "database", "current_connections",
+    "pool_size", "disabled"]],
+  pools: ["Pools", ["database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle",
+    "maxwait"]],
   stats: ["Traffic", ["database", "total_xact_count", "total_query_count", "total_received",
     "total_sent", "avg_query_count", "avg_query_time"]],
-  clients: ["Clients", ["user", "database", "state", "addr", "port", "connect_time", "application_name"]],
+  clients: ["Clients", ["user", "database", "state", "addr", "port", "connect_time",
+    "application_name"]],
 };
 const ask = async (name) => (await fetch("/api/" + name)).json();
 function cell(row, text, kind) {

@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--shoal", required=True, metavar="HOST:PORT")
     parser.add_argument("--user", default="app")
     parser.add_argument("--database", default="app")
-    parser.add_argument("--filter", default="", help="play scripts whose name or file contains this")
+    parser.add_argument("--filter", default="", help="play scripts whose name or file has this")
     parser.add_argument("--list", action="store_true", help="print the scripts and stop")
     parser.add_argument("--verbose", action="store_true", help="print the transcripts too")
     parser.add_argument("--plain", action="store_true",

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import protocol
 
-TOKEN = re.compile(r'''\s*(?:x'(?P<hex>[0-9a-fA-F]*)'|"(?P<text>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))''')
+TOKEN = re.compile(
+    r"""\s*(?:x'(?P<hex>[0-9a-fA-F]*)'|"(?P<text>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"]+))"""
+)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\", '"': '"'}
 
 
