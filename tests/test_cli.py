@@ -41,7 +41,7 @@ def shoal(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         ("limits.clients=many", "1 .. 1000000000"),
         ("limits.pool_wait=5 parsecs", "with a unit: ms s min h"),
         ("limits.pull_bytes=99999999999GB", "with a unit: kB MB GB"),
-        ("auth.method=md5", "scram-sha-256 | trust"),
+        ("auth.method=md5", "scram-sha-256 | password | trust"),
         ("listen.port", "key=value is needed"),
     ],
 )

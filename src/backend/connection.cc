@@ -152,12 +152,21 @@ io::Task<Result<wire::Frame>> Connection::next(io::Deadline deadline) {
   }
 }
 
+void Connection::set_parameter(std::string_view name, std::string_view value) {
+  parameters_[std::string(name)] = value;
+  parameters_hash_ = 0;
+  for (const auto& [known, text] : parameters_) {
+    parameters_hash_ = parameters_hash_ * 31 + std::hash<std::string>()(known);
+    parameters_hash_ = parameters_hash_ * 31 + std::hash<std::string>()(text);
+  }
+}
+
 void Connection::observe(const wire::Frame& frame) {
   if (frame.type == 'Z') {
     if (Result<wire::ReadyForQuery> ready = wire::decode_ready(frame.body)) status_ = ready->status;
   } else if (frame.type == 'S') {
     if (Result<wire::ParameterStatus> p = wire::decode_parameter_status(frame.body))
-      parameters_[std::string(p->name)] = p->value;
+      set_parameter(p->name, p->value);
   } else if (frame.type == 'E') {
     if (Result<wire::ErrorFields> e = wire::decode_error_fields(frame.body); e && e->ends_session())
       broken_ = true;
@@ -233,8 +242,7 @@ bool Connection::poll() {
 io::Task<bool> Connection::drain(io::Deadline deadline) {
   while (!pending_.all_answered()) {
     Result<wire::Frame> frame = co_await next(deadline);
-    if (!frame ||
-        pending_.on(frame->type).action == wire::PendingResponses::Action::kViolation) {
+    if (!frame || pending_.on(frame->type).action == wire::PendingResponses::Action::kViolation) {
       close();
       co_return false;
     }
@@ -263,8 +271,8 @@ io::Task<Result<std::unique_ptr<Connection>>> Connection::open(Endpoint endpoint
     Result<std::size_t> n = co_await (*stream)->read_some(&answer, 1, deadline);
     if (!n) co_return n.error();
     if (answer == 'S') {
-      stream = co_await io::start_tls_client(std::move(*stream), endpoint.tls, endpoint.host,
-                                             deadline);
+      stream =
+          co_await io::start_tls_client(std::move(*stream), endpoint.tls, endpoint.host, deadline);
       if (!stream) co_return stream.error();
     } else if (endpoint.tls_required) {
       co_return make_error("08001", fmt::format("shard {} does not offer TLS", shard));

@@ -39,7 +39,7 @@ struct Login {
 
 // A session's settings as statements, by name: {"timezone", "SET timezone TO 'UTC'"}. std::less<>
 // so that equal maps compare in order.
-using Settings = std::map<std::string, std::string>;
+using Settings = std::map<std::string, std::string, std::less<>>;
 
 // A frame, or the first part of a long one whose `remaining` bytes follow through read_raw().
 struct Piece {
@@ -90,6 +90,8 @@ class Connection {
   void observe(const wire::Frame& frame);
   char status() const { return status_; }  // of the last ReadyForQuery
   const std::map<std::string, std::string>& parameters() const { return parameters_; }
+  // Equal for connections whose reported parameters are equal.
+  std::size_t parameters_hash() const { return parameters_hash_; }
   std::int32_t pid() const { return pid_; }
   const std::string& secret() const { return secret_; }
   const std::string& user() const { return user_; }  // the login role
@@ -124,6 +126,7 @@ class Connection {
  private:
   Connection(Endpoint endpoint, io::StreamPtr stream)
       : endpoint_(std::move(endpoint)), stream_(std::move(stream)) {}
+  void set_parameter(std::string_view name, std::string_view value);
   io::Task<Result<>> authenticate(Login login, io::Deadline deadline);
   static io::Task<> write_rest(std::shared_ptr<Connection*> self);
 
@@ -138,6 +141,7 @@ class Connection {
   char status_ = 'I';
   bool broken_ = false;
   std::map<std::string, std::string> parameters_;
+  std::size_t parameters_hash_ = 0;
   std::int32_t pid_ = 0;
   std::string secret_, user_;
   std::uint64_t statement_counter_ = 0;

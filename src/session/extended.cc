@@ -1,4 +1,4 @@
-// The extended protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
+// The extended protocol: Parse, Describe, Execute, Close, Flush, Sync; Bind is in bind.cc.
 //
 // Messages go to the server as they come, as long as one shard serves them; its answers are read at
 // Sync or Flush. Parse and Describe wait (deferred_) until a Bind says which shard that is, so that
@@ -11,25 +11,6 @@
 namespace shoal::session {
 
 using wire::Target;
-
-namespace {
-
-// Names of statements and portals are told apart by their first 63 bytes, as in PostgreSQL.
-std::string name_key(std::string_view name) {
-  return std::string(name.substr(0, 63));
-}
-
-// What a failed transaction block still takes.
-bool leaves_transaction(const StatementInfo& statement) {
-  if (statement.handling == Handling::kEmpty) return true;
-  if (statement.handling != Handling::kSession) return false;
-  const auto* t = std::get_if<sql::Transaction>(&statement.statement().node);
-  using Kind = sql::Transaction::Kind;
-  return t && (t->kind == Kind::kCommit || t->kind == Kind::kRollback ||
-               t->kind == Kind::kRollbackTo || t->kind == Kind::kPrepare);
-}
-
-}  // namespace
 
 void Session::local(std::string_view bytes) {
   if (!link_ && deferred_.empty()) {
@@ -143,10 +124,7 @@ io::Task<Result<>> Session::on_parse(wire::Frame frame) {
   if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
     co_return aborted_error();
   change_name(name, statement);
-  bool own = statement->handling == Handling::kSession ||
-             statement->handling == Handling::kCommand || statement->handling == Handling::kDdl ||
-             statement->handling == Handling::kEmpty;
-  if (own) {
+  if (answered_here(*statement)) {
     std::string answer;
     wire::append_parse_complete(answer);
     local(answer);
@@ -255,178 +233,6 @@ io::Task<Result<>> Session::settle_link() {
   Result<> relayed = co_await relay(c);
   if (!relayed) co_return relayed.error();
   if (!failed_) emit_locals(tag_ + 1);
-  co_return Result<>();
-}
-
-io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statement,
-                                                    exec::Bound& bound) {
-  const catalog::Snapshot& snap = *snapshot();
-  // The quick way: same statement, same circumstances, another value of the one free parameter.
-  if (statement->plan && statement->plan_epoch == snap.epoch && !ddl_in_transaction_ &&
-      statement->plan_facts == facts_.settings_hash) {
-    const plan::Plan& known = *statement->plan;
-    if (!known.reuse) co_return statement->plan;
-    auto index = static_cast<std::size_t>(known.reuse->param - 1);
-    const catalog::Keyspace* keyspace = snap.keyspace(known.reuse->keyspace);
-    if (index < bound.values.size() && bound.values[index] && keyspace) {
-      std::uint32_t oid = index < bound.types.size() ? bound.types[index] : 0;
-      std::optional<keys::KeyType> type =
-          oid == 0 ? std::optional(known.reuse->type) : keys::key_type_of_oid(oid);
-      if (type && keys::family_of(*type) == keys::family_of(known.reuse->type)) {
-        Result<keys::KeyValue> value = bound.formats[index] == wire::Format::kBinary
-                                           ? keys::parse_binary(*type, *bound.values[index])
-                                           : keys::parse_text(*type, *bound.values[index]);
-        if (value) {
-          Result<ShardId> shard = keyspace->placement->place(*value);
-          if (shard) {
-            auto plan = std::make_shared<plan::Plan>();
-            plan->node = plan::Forward{*shard, {}};
-            plan->writes = known.writes;
-            plan->locks = known.locks;
-            plan->user_code = known.user_code;
-            plan->tables = known.tables;
-            co_return plan::PlanPtr(std::move(plan));
-          }
-        }
-      }
-    }
-  }
-  std::vector<route::Parameter> params(bound.values.size());
-  for (int round = 0;; ++round) {
-    for (std::size_t i = 0; i < params.size(); ++i) {
-      params[i].type = Oid(i < bound.types.size() ? bound.types[i] : 0);
-      params[i].binary = bound.formats[i] == wire::Format::kBinary;
-      params[i].null = !bound.values[i];
-      params[i].value = bound.values[i] ? *bound.values[i] : std::string_view();
-    }
-    plan::PlanPtr plan = make_plan(statement->statement(), params);
-    if (!std::get_if<plan::NeedTypes>(&plan->node) || round > 0) {
-      const auto* forward = std::get_if<plan::Forward>(&plan->node);
-      bool reusable = forward && forward->text.sql.empty() &&
-                      (plan->reuse ? plan->reuse->param > 0 : !plan->depends_on_params);
-      if (reusable && !ddl_in_transaction_) {
-        statement->plan = plan;
-        statement->plan_epoch = snap.epoch;
-        statement->plan_facts = facts_.settings_hash;
-      }
-      co_return plan;
-    }
-    Result<exec::DescriptionPtr> description = co_await describe(statement->text, statement->types);
-    if (!description) co_return description.error();
-    bound.types = (*description)->param_types;
-  }
-}
-
-io::Task<Result<>> Session::on_bind(wire::Frame frame) {
-  Result<wire::Bind> bind = wire::decode_bind(frame.body);
-  if (!bind) co_return bind.error();
-  auto found = statements_.find(name_key(bind->statement));
-  if (found == statements_.end())
-    co_return make_error(
-        "26000", bind->statement.empty()
-                     ? "unnamed prepared statement does not exist"
-                     : fmt::format("prepared statement \"{}\" does not exist", bind->statement));
-  StatementPtr statement = found->second;
-  std::string portal_name = name_key(bind->portal);
-  if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
-    co_return aborted_error();
-  if (!portal_name.empty() && portals_.contains(portal_name))
-    co_return make_error("42P03", fmt::format("cursor \"{}\" already exists", bind->portal));
-
-  Portal portal;
-  portal.statement = statement;
-  std::string answer;
-  wire::append_bind_complete(answer);
-  bool own = statement->handling == Handling::kSession || statement->handling == Handling::kEmpty ||
-             statement->handling == Handling::kDdl || statement->handling == Handling::kCommand;
-  // Values are copied only where they are needed after this message.
-  auto keep = [&](Portal& p) {
-    p.values.assign(frame.body);
-    Result<wire::Bind> copy = wire::decode_bind(p.values);
-    p.bound.values = copy->values.to_vector();
-  };
-  exec::Bound& bound = portal.bound;
-  bound.text = statement->text;
-  bound.types = statement->types;
-  bound.types.resize(std::max(bound.types.size(), bind->values.size()), 0);
-  bound.values = bind->values.to_vector();
-  bound.formats.resize(bound.values.size());
-  for (std::size_t i = 0; i < bound.formats.size(); ++i)
-    bound.formats[i] = bind->parameter_formats.of(i);
-  bound.result_formats = bind->result_formats.to_vector();
-  if (own) {
-    portal.values.reserve(frame.body.size() + 32);  // no small-string storage: views stay valid
-    keep(portal);
-    portals_[portal_name] = std::move(portal);
-    local(answer);
-    co_return Result<>();
-  }
-  plan::PlanPtr plan;
-  if (statement->handling == Handling::kUnparsed) {
-    // Only the one shard of a cluster may judge what the router can't read.
-    auto judged = std::make_shared<plan::Plan>();
-    if (snapshot()->active_shards().size() != 1) {
-      Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
-      if (!c) co_return c.error();
-      SHOAL_CO_TRY(co_await settle_link());  // its Parse error, if it has one
-      if (failed_) co_return Result<>();
-      co_return refuse(Refusal::kUnknownGrammar, statement->syntax_error->message);
-    }
-    judged->node = plan::Forward{snapshot()->home, {}};
-    judged->writes = judged->user_code = true;
-    plan = judged;
-  } else {
-    // Planning may ask home for types: what was sent so far must be settled by then.
-    Result<plan::PlanPtr> made = co_await plan_bound(statement, bound);
-    if (!made) co_return made.error();
-    plan = std::move(*made);
-  }
-  for (;;) {
-    if (const auto* refused = std::get_if<Error>(&plan->node)) co_return *refused;
-    Result<> held = co_await wait_for_holds(*plan);
-    if (held) break;
-    if (!is_plan_again(held.error())) co_return held.error();
-    Result<plan::PlanPtr> again = co_await plan_bound(statement, bound);
-    if (!again) co_return again.error();
-    plan = std::move(*again);
-  }
-  portal.plan = plan;
-  const auto* forward = std::get_if<plan::Forward>(&plan->node);
-  if (!forward || !forward->text.sql.empty()) {
-    if (link_ || !deferred_.empty()) SHOAL_CO_TRY(co_await settle_link());
-    if (failed_) co_return Result<>();
-    portal.values.reserve(frame.body.size() + 32);
-    keep(portal);
-    portals_[portal_name] = std::move(portal);
-    local(answer);
-    co_return Result<>();
-  }
-  if (statement->reads_sequences && link_) SHOAL_CO_TRY(co_await settle_link());
-  Result<backend::Connection*> c = co_await link_to(forward->shard);
-  if (!c) co_return c.error();
-  if (statement->reads_sequences && (*c)->pending().due() > 0) {
-    wire::append_flush((*c)->out());  // the Parse that waited
-    SHOAL_CO_TRY(co_await relay(**c));
-    if (failed_) co_return Result<>();
-  }
-  if (plan->writes || plan->tables.empty() || statement->reads_sequences)
-    SHOAL_CO_TRY(co_await mind_sequences(**c, plan->writes, statement->text));
-  if (statement->uses_set_config && statement->handling == Handling::kPlan && !facts_.shard)
-    SHOAL_CO_TRY(note_set_config(statement->statement(), &bound, 0));
-  if (statement->uses_set_config && facts_.shard) (*c)->user_code = true;
-  if (plan->writes) txn_.mark_wrote(forward->shard);
-  if (plan->user_code) (*c)->user_code = true;
-  bool unnamed = bind->statement.empty();
-  ensure_prepared(**c, statement, unnamed);
-  if (unnamed)
-    (*c)->out() += frame.bytes;
-  else
-    wire::append_bind_renamed((*c)->out(), frame, (*c)->prepared[statement->server_key]);
-  (*c)->pending().sent('B', {.tag = tag_});
-  portal.link = forward->shard;
-  portal.on_server = true;
-  portal.bound = exec::Bound();
-  portals_[portal_name] = std::move(portal);
   co_return Result<>();
 }
 

@@ -27,9 +27,9 @@ std::optional<keys::KeyValue> literal_value(const sql::Literal& literal, keys::K
 
 }  // namespace
 
-std::optional<PlanCache::Hit> PlanCache::find(const sql::Normalized& normalized,
-                                              const catalog::Snapshot& snapshot,
-                                              const route::SessionFacts& facts) const {
+std::optional<Placed> PlanCache::find(const sql::Normalized& normalized,
+                                      const catalog::Snapshot& snapshot,
+                                      const route::SessionFacts& facts) const {
   auto found = entries_.find(normalized.key);
   if (found == entries_.end()) return std::nullopt;
   for (const Entry& entry : found->second) {
@@ -39,7 +39,7 @@ std::optional<PlanCache::Hit> PlanCache::find(const sql::Normalized& normalized,
       same = same && normalized.literals[index].text == text;
     if (!same) continue;
     if (entry.key_literal < 0)
-      return Hit{std::get<plan::Forward>(entry.plan->node).shard, entry.plan};
+      return Placed{std::get<plan::Forward>(entry.plan->node).shard, entry.plan};
     const auto& reuse = *entry.plan->reuse;
     std::optional<keys::KeyValue> value =
         literal_value(normalized.literals[static_cast<std::size_t>(entry.key_literal)], reuse.type);
@@ -47,7 +47,7 @@ std::optional<PlanCache::Hit> PlanCache::find(const sql::Normalized& normalized,
     if (!value || !keyspace) return std::nullopt;
     Result<ShardId> shard = keyspace->placement->place(*value);
     if (!shard) return std::nullopt;
-    return Hit{*shard, entry.plan};
+    return Placed{*shard, entry.plan};
   }
   return std::nullopt;
 }

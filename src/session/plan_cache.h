@@ -17,17 +17,19 @@
 
 namespace shoal::session {
 
+// A plan and the shard of a Forward: the plan may have been made for another value of the key.
+struct Placed {
+  ShardId shard;
+  plan::PlanPtr plan;
+};
+
 class PlanCache {
  public:
   explicit PlanCache(std::size_t entries) : limit_(entries) {}
 
-  struct Hit {
-    ShardId shard;
-    plan::PlanPtr plan;  // the plan as made for the first text; its Forward shard is not this one's
-  };
   // A one-shard plan for the text, or nullopt. `text` gave `normalized`.
-  std::optional<Hit> find(const sql::Normalized& normalized, const catalog::Snapshot& snapshot,
-                          const route::SessionFacts& facts) const;
+  std::optional<Placed> find(const sql::Normalized& normalized, const catalog::Snapshot& snapshot,
+                             const route::SessionFacts& facts) const;
   // Remembers a Forward plan if it may be used for other constants. `locations` in the plan are
   // offsets into the text that gave `normalized`.
   void insert(const sql::Normalized& normalized, const catalog::Snapshot& snapshot,

@@ -214,13 +214,16 @@ void Session::report_parameters(const backend::Connection& c) {
                                           "session_authorization",
                                           "standard_conforming_strings",
                                           "TimeZone"};
+  // A client that gave no name has none, whatever the router calls itself on servers.
+  const bool nameless = !settings_.contains("application_name");
+  if (reported_hash_ == c.parameters_hash() && reported_nameless_ == nameless) return;
+  reported_hash_ = c.parameters_hash();
+  reported_nameless_ = nameless;
   for (const char* name : kReported) {
     auto now = c.parameters().find(name);
     if (now == c.parameters().end()) continue;
-    // A client that gave no name has none, whatever the router calls itself on servers.
-    bool nameless =
-        std::string_view(name) == "application_name" && !settings_.contains("application_name");
-    const std::string& value = nameless ? std::string() : now->second;
+    const bool hidden = nameless && std::string_view(name) == "application_name";
+    const std::string value = hidden ? std::string() : now->second;
     auto known = reported_.find(name);
     if (known != reported_.end() && known->second == value) continue;
     reported_[name] = value;

@@ -111,18 +111,25 @@ class Session {
                                      std::string_view text);
   io::Task<Result<>> forward_text(ShardId shard, const plan::Plan& plan, std::string_view text);
   io::Task<Result<>> run_unparsed(std::string_view text, Error syntax_error);
-  bool try_fast_query(std::string_view text, ShardId* shard, plan::PlanPtr* plan);
+  std::optional<Placed> known_plan(std::string_view text);
   void ready();  // ReadyForQuery
+  // ---- bind.cc
+  io::Task<Result<>> on_bind(wire::Frame frame);
+  std::optional<Placed> known_plan(const StatementInfo& statement, const wire::Bind& bind);
+  io::Task<Result<plan::PlanPtr>> plan_bound(const StatementPtr& statement, exec::Bound& bound);
+  io::Task<Result<plan::PlanPtr>> plan_unparsed(const StatementInfo& statement);
+  io::Task<Result<Placed>> place_bound(const StatementPtr& statement, const wire::Bind& bind,
+                                       exec::Bound& bound);
+  io::Task<Result<>> bind_on_server(const wire::Frame& frame, const wire::Bind& bind,
+                                    Portal& portal);
   // ---- extended.cc
   io::Task<Result<>> on_extended(wire::Frame frame);
   io::Task<Result<>> on_parse(wire::Frame frame);
-  io::Task<Result<>> on_bind(wire::Frame frame);
   io::Task<Result<>> on_describe(wire::Frame frame);
   io::Task<Result<>> on_execute(wire::Frame frame);
   io::Task<Result<>> on_close(wire::Frame frame);
   io::Task<Result<>> on_sync();
   io::Task<Result<>> on_flush();
-  io::Task<Result<plan::PlanPtr>> plan_bound(const StatementPtr& statement, exec::Bound& bound);
   io::Task<Result<backend::Connection*>> link_to(ShardId shard);
   io::Task<Result<>> settle_link();  // everything sent so far is answered; pipeline goes on
   io::Task<Result<>> send_deferred(backend::Connection& c);
@@ -232,6 +239,8 @@ class Session {
   exec::Transaction txn_;
   backend::Settings settings_, initial_settings_, settings_at_begin_;
   route::SessionFacts facts_, initial_facts_, facts_at_begin_;
+  std::size_t reported_hash_ = 0;  // of the connection whose parameters were reported last
+  bool reported_nameless_ = false;
   std::map<std::string, std::string> reported_;  // ParameterStatus as the client knows it
   std::string reports_;                          // ParameterStatus frames for the next ready()
   bool ended_by_server_ = false;                 // a server sent FATAL for this client's statement

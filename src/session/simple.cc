@@ -46,23 +46,18 @@ io::Task<Result<>> Session::on_query(wire::Frame frame) {
 }
 
 // The plan of a text seen before with other constants, without parsing it.
-bool Session::try_fast_query(std::string_view text, ShardId* shard, plan::PlanPtr* plan) {
+std::optional<Placed> Session::known_plan(std::string_view text) {
   sql::normalize(text, facts_.standard_strings, normalized_);
-  if (!normalized_.cacheable || normalized_.multiple || !normalized_.hint.empty()) return false;
-  if (txn_.state() == exec::Transaction::State::kFailed || ddl_in_transaction_) return false;
-  std::optional<PlanCache::Hit> hit = services_.plans.find(normalized_, *snapshot(), facts_);
-  if (!hit) return false;
-  *shard = hit->shard;
-  *plan = std::move(hit->plan);
-  return true;
+  if (!normalized_.cacheable || normalized_.multiple || !normalized_.hint.empty())
+    return std::nullopt;
+  if (txn_.state() == exec::Transaction::State::kFailed || ddl_in_transaction_) return std::nullopt;
+  return services_.plans.find(normalized_, *snapshot(), facts_);
 }
 
 io::Task<Result<>> Session::run_text(std::string_view text) {
-  ShardId shard;
-  plan::PlanPtr plan;
-  if (try_fast_query(text, &shard, &plan)) {
-    SHOAL_CO_TRY(co_await wait_for_holds(*plan));
-    co_return co_await forward_text(shard, *plan, text);
+  if (std::optional<Placed> known = known_plan(text)) {
+    SHOAL_CO_TRY(co_await wait_for_holds(*known->plan));
+    co_return co_await forward_text(known->shard, *known->plan, text);
   }
   sql::ParseLimits limits{context_.limits.statement_bytes, context_.limits.sql_depth};
   Result<std::vector<sql::Statement>> parsed = sql::parse(text, limits, facts_.standard_strings);

@@ -141,4 +141,21 @@ void StatementCache::insert(StatementPtr statement) {
   entries_[statement->server_key] = std::move(statement);
 }
 
+std::string name_key(std::string_view name) {
+  return std::string(name.substr(0, 63));
+}
+
+bool leaves_transaction(const StatementInfo& statement) {
+  if (statement.handling == Handling::kEmpty) return true;
+  if (statement.handling != Handling::kSession) return false;
+  const auto* t = std::get_if<sql::Transaction>(&statement.statement().node);
+  using Kind = sql::Transaction::Kind;
+  return t && (t->kind == Kind::kCommit || t->kind == Kind::kRollback ||
+               t->kind == Kind::kRollbackTo || t->kind == Kind::kPrepare);
+}
+
+bool answered_here(const StatementInfo& statement) {
+  return statement.handling != Handling::kPlan && statement.handling != Handling::kUnparsed;
+}
+
 }  // namespace shoal::session

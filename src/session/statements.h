@@ -64,6 +64,12 @@ class StatementCache {
   std::unordered_map<std::string, StatementPtr> entries_;
 };
 
+// Names of statements and portals are told apart by their first 63 bytes, as in PostgreSQL.
+std::string name_key(std::string_view name);
+// True for what a failed transaction block still takes.
+bool leaves_transaction(const StatementInfo& statement);
+// True for what the router answers itself, whatever the planner would say.
+bool answered_here(const StatementInfo& statement);
 // What a call in a SELECT without FROM says, if the statement is exactly that.
 const sql::Call* sole_call(const sql::Statement& statement);
 // True for texts that may take advisory locks of the session (not of the transaction).
