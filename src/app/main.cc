@@ -5,6 +5,7 @@
 
 #include "app/serve.h"
 #include "app/settings.h"
+#include "surface/adopt_cli.h"
 #include "surface/cluster_cli.h"
 #include "surface/dev.h"
 #include "surface/local_cli.h"
@@ -70,6 +71,7 @@ int run(int argc, char** argv) {
   surface::add_dev_commands(app, status);
   surface::add_local_commands(app, status);
   surface::add_cluster_commands(app, status);
+  surface::add_adopt_command(app, status);
   add_settings_command(app, status);
   app.footer("Help of one command: shoal COMMAND --help");
   try {

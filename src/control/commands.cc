@@ -6,7 +6,10 @@
 
 #include "control/add_shard.h"
 #include "control/keyspace.h"
+#include "control/measure.h"
+#include "control/pins.h"
 #include "control/placement.h"
+#include "control/rules.h"
 #include "control/ticket.h"
 #include "control/work.h"
 
@@ -185,7 +188,42 @@ io::Task<Result<>> do_pin(Work& work, Arguments arguments, bool pin) {
   auto id = co_await find_keyspace(work, *name);
   if (!id) co_return std::move(id).error();
   const catalog::Keyspace& keyspace = *work.snapshot->keyspace(*id);
-  co_return co_await pin_key(work, keyspace, *key, std::move(shard));
+  std::vector<std::string> parts{*key};
+  if (keyspace.types.size() > 1) parts = array_elements(*key);
+  co_return co_await pin_key(work, keyspace, std::move(parts), std::move(shard));
+}
+
+io::Task<Result<>> do_set_tags(Work& work, Arguments arguments) {
+  SHOAL_CO_TRY(co_await work.require_administrator("set_tags"));
+  auto shard = arguments.need("shard");
+  if (!shard) co_return std::move(shard).error();
+  std::vector<std::string> tags = array_elements(arguments.get("tags").value_or("{}"));
+  co_return co_await set_tags(work, *shard, std::move(tags));
+}
+
+io::Task<Result<TextRows>> do_placement_rule(Work& work, Arguments arguments) {
+  SHOAL_CO_TRY(co_await work.require_administrator("placement_rule"));
+  auto keyspace = arguments.need("keyspace");
+  if (!keyspace) co_return std::move(keyspace).error();
+  auto tag = arguments.need("tag");
+  if (!tag) co_return std::move(tag).error();
+  RuleRequest request;
+  request.keyspace = *keyspace;
+  request.tag = *tag;
+  if (const auto keys = arguments.get("keys")) request.keys = array_elements(*keys);
+  request.low = arguments.get("low");
+  request.high = arguments.get("high");
+  auto id = co_await add_rule(work, std::move(request));
+  if (!id) co_return std::move(id).error();
+  co_return one_value("placement_rule", *id);
+}
+
+io::Task<Result<>> do_drop_placement_rule(Work& work, Arguments arguments) {
+  SHOAL_CO_TRY(co_await work.require_administrator("drop_placement_rule"));
+  auto id = arguments.need("id");
+  if (!id) co_return std::move(id).error();
+  co_return co_await work.catalog(fmt::format(
+      "DELETE FROM shoal.placement_rule WHERE id = {}::pg_catalog.int4", quote_literal(*id)));
 }
 
 io::Task<Result<TextRows>> do_where(Work& work, Arguments arguments) {
@@ -210,14 +248,14 @@ io::Task<Result<TextRows>> do_where(Work& work, Arguments arguments) {
   }
   auto hash = k.placement->function->describe(key);
   if (!hash) co_return std::move(hash).error();
-  auto slot = k.placement->function->slot(key);
-  if (!slot) co_return std::move(slot).error();
   auto shard = k.placement->place(key);
   if (!shard) co_return std::move(shard).error();
+  std::optional<std::string> slot_text;  // none: only its pin gives the key a place
+  if (auto slot = k.placement->function->slot(key)) slot_text = std::to_string(slot->value);
   TextRows out;
   out.columns = {"keyspace", "function", "hash", "slot", "shard"};
   const catalog::Shard* s = work.snapshot->shard(*shard);
-  out.rows.push_back({k.name, k.function, *hash, std::to_string(slot->value), s ? s->name : ""});
+  out.rows.push_back({k.name, k.function, *hash, slot_text, s ? s->name : ""});
   out.tag = "SELECT 1";
   co_return out;
 }
@@ -330,6 +368,11 @@ io::Task<Result<>> run_void(Work& work, std::string name, Arguments arguments) {
   if (name == "pin") co_return co_await do_pin(work, std::move(arguments), true);
   if (name == "unpin") co_return co_await do_pin(work, std::move(arguments), false);
   if (name == "drop_table_rule") co_return co_await do_drop_table_rule(work, std::move(arguments));
+  if (name == "set_tags") co_return co_await do_set_tags(work, std::move(arguments));
+  if (name == "drop_placement_rule") {
+    co_return co_await do_drop_placement_rule(work, std::move(arguments));
+  }
+  if (name == "measure") co_return co_await measure(work);
   if (name == "add_shard") co_return co_await do_add_shard(work, std::move(arguments));
   if (name == "declare_function") {
     auto function = arguments.need("function");
@@ -373,6 +416,9 @@ io::Task<Result<TextRows>> Commands::call(backend::ShardRunner& runner,
   const std::string name(signature->name);
   if (name == "where") co_return co_await do_where(work, std::move(*bound));
   if (name == "table_rule") co_return co_await do_table_rule(work, std::move(*bound));
+  if (name == "placement_rule") {
+    co_return co_await do_placement_rule(work, std::move(*bound));
+  }
   SHOAL_CO_TRY(co_await run_void(work, name, std::move(*bound)));
   co_return one_value(name, "");
 }

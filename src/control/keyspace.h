@@ -24,10 +24,6 @@ io::Task<Result<>> create_keyspace(Work& work, std::string name, std::string fun
 io::Task<Result<KeyspaceId>> default_keyspace(Work& work, std::vector<keys::KeyType> types,
                                               std::uint32_t slots);
 
-// Places one key of a keyspace on a shard (none: back to its slot's), with its rows.
-io::Task<Result<>> pin_key(Work& work, const catalog::Keyspace& keyspace, std::string key,
-                           std::optional<std::string> shard);
-
 // Reads a key of one column; what only a server can read is asked from home.
 io::Task<Result<keys::KeyValue>> read_key(Work& work, keys::KeyType type, std::string text);
 

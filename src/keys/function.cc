@@ -38,8 +38,11 @@ constexpr Row kFunctions[] = {
     {{"jump", "n, slots, digest", "jump consistent hash"}, make_jump},
     {{"redis", "", "Redis Cluster's 16384 slots"}, make_redis},
     {{"rendezvous", "nodes", "highest random weight by MD5"}, make_rendezvous},
-    {{"range", "bounds, names, collation", "ordered bounds"}, make_range},
+    {{"range", "bounds | ranges | start, every, count; names, default, collation",
+      "intervals of an ordered key"},
+     make_range},
     {{"list", "values, default, names", "listed values"}, make_list},
+    {{"directory", "default", "every key has the place it is pinned to"}, make_directory},
 };
 
 }  // namespace
@@ -99,7 +102,7 @@ void require_types(Params& params, Types types, std::initializer_list<KeyType> a
 std::uint32_t take_buckets(Params& params) {
   std::optional<std::uint64_t> n;
   for (std::string_view key : {"n", "N", "num_shards", "shard_count", "shards", "buckets"}) {
-    if (!params.has(key)) continue;
+    if (!params.has(key) || params.is_array(key)) continue;
     if (n) params.fail("the number of buckets is given twice");
     n = params.number(key, 1, UINT32_MAX);
   }
@@ -114,7 +117,10 @@ std::uint32_t take_slots(Params& params, std::uint32_t n, std::uint64_t max) {
 }
 
 std::vector<std::string> take_names(Params& params, std::size_t count) {
-  std::string_view key = params.has("aliases") ? "aliases" : "names";
+  std::string_view key = "names";
+  for (std::string_view other : {"aliases", "shards", "buckets"}) {
+    if (params.is_array(other)) key = other;
+  }
   params.take("aliases");  // may be null, meaning none
   std::vector<std::string> names = params.texts(key);
   if (!names.empty() && names.size() != count) {

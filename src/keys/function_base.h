@@ -82,6 +82,7 @@ FunctionPtr make_spqr(std::string_view name, Params& params, Types types);
 FunctionPtr make_vitess(std::string_view name, Params& params, Types types);
 FunctionPtr make_range(std::string_view name, Params& params, Types types);
 FunctionPtr make_list(std::string_view name, Params& params, Types types);
+FunctionPtr make_directory(std::string_view name, Params& params, Types types);
 
 // Common parameters.
 void require_one_column(Params& params, Types types);
@@ -89,6 +90,8 @@ void require_types(Params& params, Types types, std::initializer_list<KeyType> a
 std::uint32_t take_buckets(Params& params);  // "n", also by the names other systems use
 // "slots": a multiple of n, by default n itself.
 std::uint32_t take_slots(Params& params, std::uint32_t n, std::uint64_t max = kMaxSlots);
+// "default": a shard's name; true: a place without a name; otherwise none.
+std::optional<std::string> take_default(Params& params);
 // "names": one for each bucket, by default the number.
 std::vector<std::string> take_names(Params& params, std::size_t count);
 

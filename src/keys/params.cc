@@ -43,6 +43,11 @@ bool Params::has(std::string_view key) const {
   return it != object_.end() && !it->value().is_null();
 }
 
+bool Params::is_array(std::string_view key) const {
+  auto it = object_.find(json::string_view(key.data(), key.size()));
+  return it != object_.end() && it->value().is_array();
+}
+
 const json::value* Params::take(std::string_view key) {
   auto it = object_.find(json::string_view(key.data(), key.size()));
   if (it == object_.end()) return nullptr;

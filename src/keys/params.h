@@ -18,6 +18,7 @@ class Params {
   Params(std::string_view function, std::string_view json);
 
   bool has(std::string_view key) const;
+  bool is_array(std::string_view key) const;
   const boost::json::value* take(std::string_view key);  // nullptr when absent or null
 
   std::optional<std::uint64_t> number(std::string_view key, std::uint64_t min, std::uint64_t max);

@@ -34,11 +34,12 @@ constexpr std::uint64_t kMaxPoints = 1u << 22;
 
 class Ring final : public FunctionBase {
  public:
-  Ring(Types types, HashRing ring, TextForm form, bool wide)
+  enum class Shown { kUnsigned64, kSigned32, kWide };
+  Ring(Types types, HashRing ring, TextForm form, Shown shown)
       : FunctionBase("ring", types),
         ring_(std::move(ring)),
         form_(form),
-        wide_(wide),
+        shown_(shown),
         by_equality_(text_follows_equality(types)) {}
 
   std::uint32_t slot_count() const override { return static_cast<std::uint32_t>(ring_.size()); }
@@ -53,7 +54,9 @@ class Ring final : public FunctionBase {
     Result<std::string> text = key_text(key);
     if (!text) return text.error();
     RingPosition p = ring_.hash(*text);
-    if (!wide_) return std::to_string(p.low);
+    if (shown_ == Shown::kUnsigned64) return std::to_string(p.low);
+    if (shown_ == Shown::kSigned32)
+      return std::to_string(static_cast<std::int64_t>(p.low) - (std::int64_t{1} << 31));
     std::string bytes;
     for (int i = 56; i >= 0; i -= 8) bytes.push_back(static_cast<char>(p.high >> i));
     for (int i = 56; i >= 0; i -= 8) bytes.push_back(static_cast<char>(p.low >> i));
@@ -85,7 +88,7 @@ class Ring final : public FunctionBase {
 
   HashRing ring_;
   TextForm form_;
-  bool wide_;  // positions of 128 bits
+  Shown shown_;
   bool by_equality_;
 };
 
@@ -170,8 +173,35 @@ HashRing::Hash named_hash(Params& params, const std::string& name) {
   if (name == "xxh64") return [](std::string_view s) { return RingPosition{0, xxh64(s)}; };
   if (name == "murmur3_32")
     return [](std::string_view s) { return RingPosition{0, murmur3_32(s)}; };
-  params.fail("hash must be md5, ketama, crc32, xxh64 or murmur3_32");
+  // mmh3.hash() of Python is signed: negative positions come first.
+  if (name == "mmh3" || name == "murmur3_32_signed")
+    return [](std::string_view s) { return RingPosition{0, murmur3_32(s) ^ 0x80000000u}; };
+  params.fail("hash must be md5, ketama, crc32, xxh64, murmur3_32 or mmh3");
   return md5_position;
+}
+
+// Whether the ring stays below kMaxPoints points.
+bool is_small(const std::vector<HashRing::Node>& nodes, bool ketama) {
+  constexpr auto kMax = static_cast<std::int64_t>(kMaxPoints);
+  if (nodes.size() > kMaxPoints / 64) return false;
+  std::int64_t weights = 0;
+  for (const HashRing::Node& node : nodes) {
+    if (node.vnodes > kMaxPoints || node.weight > kMax || node.weight < -kMax) return false;
+    weights += node.weight;
+  }
+  std::int64_t points = 0;
+  for (const HashRing::Node& node : nodes) {
+    const auto vnodes = static_cast<std::int64_t>(node.vnodes);
+    std::int64_t count = vnodes * node.weight;
+    if (ketama) {
+      count = weights == 0
+                  ? 0
+                  : 4 * vnodes * static_cast<std::int64_t>(nodes.size()) * node.weight / weights;
+    }
+    points += std::clamp<std::int64_t>(count, 0, kMax + 1);
+    if (points > kMax) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -200,12 +230,11 @@ HashRing HashRing::ketama(std::vector<Node> nodes, std::uint64_t replicas) {
   std::int64_t weights = 0;
   for (const Node& node : nodes) weights += node.weight;
   std::map<RingPosition, std::uint32_t> points;
-  for (std::uint32_t i = 0; i < nodes.size() && weights > 0; ++i) {
-    if (nodes[i].weight <= 0) continue;
-    std::uint64_t count = nodes[i].vnodes * nodes.size() *
-                          static_cast<std::uint64_t>(nodes[i].weight) /
-                          static_cast<std::uint64_t>(weights);
-    for (std::uint64_t w = 0; w < count; ++w) {
+  for (std::uint32_t i = 0; i < nodes.size() && weights != 0; ++i) {
+    // Rounded towards zero where Python rounds down: what is below one has no points either way.
+    const std::int64_t count =
+        static_cast<std::int64_t>(nodes[i].vnodes * nodes.size()) * nodes[i].weight / weights;
+    for (std::int64_t w = 0; w < count; ++w) {
       std::string digest = md5(fmt::format("{}-{}", nodes[i].name, w));
       for (std::uint64_t r = 0; r < replicas; ++r) {
         points[{0, little_endian32(std::string_view(digest).substr(4 * r))}] = i;
@@ -257,15 +286,7 @@ FunctionPtr make_ring(std::string_view, Params& params, Types types) {
   std::vector<HashRing::Node> nodes = take_nodes(params, vnodes);
   take_weights(params, nodes);
   TextForm form = take_text_form(params, types);
-  std::uint64_t points = 0;
-  for (const HashRing::Node& node : nodes) {
-    std::uint64_t weight = static_cast<std::uint64_t>(std::max<std::int64_t>(node.weight, 0));
-    if (node.vnodes > kMaxPoints || weight > kMaxPoints) points = kMaxPoints + 1;
-    points += ketama ? node.vnodes : node.vnodes * weight;
-    if (points > kMaxPoints) break;
-  }
-  if (points > kMaxPoints || nodes.size() > kMaxPoints / 64)
-    params.fail("the ring has too many points");
+  if (!is_small(nodes, ketama)) params.fail("the ring has too many points");
   if (params.failed()) return nullptr;
   HashRing ring = ketama ? HashRing::ketama(std::move(nodes), replicas)
                          : HashRing::meta(std::move(nodes), named_hash(params, hash));
@@ -273,7 +294,11 @@ FunctionPtr make_ring(std::string_view, Params& params, Types types) {
     params.fail("the ring has no points");
     return nullptr;
   }
-  return std::make_shared<Ring>(types, std::move(ring), form, hash == "md5" || hash == "meta");
+  const bool is_signed = hash == "mmh3" || hash == "murmur3_32_signed";
+  const Ring::Shown shown = hash == "md5" || hash == "meta" ? Ring::Shown::kWide
+                            : is_signed                     ? Ring::Shown::kSigned32
+                                                            : Ring::Shown::kUnsigned64;
+  return std::make_shared<Ring>(types, std::move(ring), form, shown);
 }
 
 }  // namespace shoal::keys
