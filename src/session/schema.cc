@@ -1,7 +1,6 @@
-// DDL over the shards, and calls of the control plane's functions, in the client's transaction.
+// DDL over the shards, in the client's transaction.
 #include "session/outputs.h"
 #include "session/session.h"
-#include "sql/deparse.h"
 #include "wire/frontend.h"
 
 namespace shoal::session {
@@ -135,74 +134,6 @@ io::Task<Result<>> Session::refresh_derived_snapshot() {
   if (!derived) co_return derived.error();
   derived_ = std::move(*derived);
   ddl_in_transaction_ = true;
-  co_return Result<>();
-}
-
-// SELECT shoal.f(constants): home evaluates the arguments (they may be expressions).
-io::Task<Result<>> Session::run_command(const sql::Statement& statement, const exec::Bound* bound,
-                                        bool simple) {
-  const sql::Call* call = sole_call(statement);
-  CommandCall command;
-  command.schema = call->name.size() > 1 ? call->name[call->name.size() - 2] : "";
-  command.function = call->name.back();
-  command.user = facts_.user;
-  command.in_transaction = !txn_.idle() && !txn_.implicit();
-  if (txn_.idle()) begin_implicit();
-  std::string select = "SELECT ";
-  std::vector<std::string> names;
-  for (const sql::ExprPtr& arg : call->args) {
-    const sql::Expr* e = arg.get();
-    std::string name;
-    if (const auto* named = std::get_if<sql::NamedArg>(&e->node)) {
-      name = named->name;
-      e = named->arg.get();
-    }
-    std::string value;
-    if (const auto* p = std::get_if<sql::Param>(&e->node)) {
-      auto i = static_cast<std::size_t>(p->number - 1);
-      if (!bound || i >= bound->values.size())
-        co_return make_error("42P02", fmt::format("there is no parameter ${}", p->number));
-      if (bound->formats[i] == wire::Format::kBinary)
-        co_return refuse(Refusal::kCatalogCall, "binary parameters are not read here");
-      value = bound->values[i] ? sql::quote_literal(*bound->values[i]) : "NULL";
-    } else {
-      value = sql::deparse(*e);
-    }
-    select += fmt::format("{}({})::text", names.empty() ? "" : ", ", value);
-    names.push_back(name);
-  }
-  if (!names.empty()) {
-    Result<backend::Connection*> c = co_await txn_.use(snapshot()->home);
-    if (!c) co_return c.error();
-    Result<backend::TextRows> values = co_await (*c)->query(select);
-    if (!values) co_return values.error();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      std::optional<std::string>& v = values->rows.at(0).at(i);
-      if (names[i].empty())
-        command.args.push_back(std::move(v));
-      else
-        command.named_args.emplace_back(names[i], std::move(v));
-    }
-  }
-  // Its own hold must not wait for what this transaction has touched before.
-  release_touched();
-  RunnerAdapter runner(*this);
-  bool changed_before = services_.commands->changed();
-  Result<backend::TextRows> rows =
-      co_await services_.commands->call(runner, snapshot(), std::move(command));
-  if (!rows) co_return rows.error();
-  if (services_.commands->changed() && !changed_before) ddl_in_transaction_ = true;
-  if (services_.commands->changed()) SHOAL_CO_TRY(co_await refresh_derived_snapshot());
-  // The real functions on home fix the names and types of the answer.
-  exec::DescriptionPtr description;
-  if (simple) {
-    Result<exec::DescriptionPtr> described = co_await describe(statement.text, {});
-    if (described && (*described)->column_types.size() == rows->columns.size())
-      description = *described;
-  }
-  if (description) client_.out() += description->row_description;
-  rows_of_text(rows->columns, rows->rows, simple && !description);
-  complete(fmt::format("SELECT {}", rows->rows.size()));
   co_return Result<>();
 }
 

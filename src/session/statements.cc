@@ -25,6 +25,21 @@ bool touches_session(std::string_view text) {
   return mentions(text, "set_config") || mentions(text, "advisory_") || reads_sequences(text);
 }
 
+namespace {
+
+// Either one `*` or plain names of columns.
+bool are_columns(const std::vector<sql::Target>& targets) {
+  for (const sql::Target& target : targets) {
+    const auto* column = target.expr ? std::get_if<sql::ColumnRef>(&target.expr->node) : nullptr;
+    if (!column) return false;
+    if (column->star && (targets.size() > 1 || !column->fields.empty())) return false;
+    if (!column->star && column->fields.size() != 1) return false;
+  }
+  return !targets.empty();
+}
+
+}  // namespace
+
 const sql::Call* sole_call(const sql::Statement& statement) {
   const auto* select = std::get_if<sql::SelectPtr>(&statement.node);
   if (!select || !*select) return nullptr;
@@ -34,14 +49,12 @@ const sql::Call* sole_call(const sql::Statement& statement) {
     return nullptr;
   if (s.from.empty() && s.targets.size() == 1 && s.targets[0].expr)
     return std::get_if<sql::Call>(&s.targets[0].expr->node);
-  // SELECT * FROM f(...)
-  if (s.from.size() == 1 && s.targets.size() == 1 && s.targets[0].expr) {
-    const auto* column = std::get_if<sql::ColumnRef>(&s.targets[0].expr->node);
-    const auto* function = std::get_if<sql::FromFunction>(&s.from[0]->node);
-    if (column && column->star && column->fields.empty() && function && !function->ordinality &&
-        function->items.size() == 1 && function->items[0].call)
-      return std::get_if<sql::Call>(&function->items[0].call->node);
-  }
+  // SELECT * FROM f(...), SELECT a, b FROM f(...)
+  if (s.from.size() != 1 || !are_columns(s.targets)) return nullptr;
+  const auto* function = std::get_if<sql::FromFunction>(&s.from[0]->node);
+  if (function && !function->ordinality && function->items.size() == 1 && function->items[0].call &&
+      (!function->alias || function->alias->columns.empty()))
+    return std::get_if<sql::Call>(&function->items[0].call->node);
   return nullptr;
 }
 

@@ -70,7 +70,7 @@ std::string name_key(std::string_view name);
 bool leaves_transaction(const StatementInfo& statement);
 // True for what the router answers itself, whatever the planner would say.
 bool answered_here(const StatementInfo& statement);
-// What a call in a SELECT without FROM says, if the statement is exactly that.
+// The call of `SELECT f(...)` or `SELECT columns FROM f(...)`, if the statement is exactly that.
 const sql::Call* sole_call(const sql::Statement& statement);
 // True for texts that may take advisory locks of the session (not of the transaction).
 bool takes_session_locks(std::string_view text);
