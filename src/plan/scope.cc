@@ -185,6 +185,29 @@ class Scoper {
            wanted->kind == Constant::Kind::kValue && *wanted->value == *given->value;
   }
 
+  // SELECT a::int4, ... FROM (VALUES (...), ...) AS v(a, ...), the way in which SQLAlchemy inserts
+  // many rows: the column is the scope's key in every listed row.
+  bool lists_scope(const sql::Select& source, std::size_t position, const catalog::Column& c) {
+    if (source.from.size() != 1 || position >= source.targets.size()) return false;
+    const auto* from = std::get_if<sql::FromSelect>(&source.from[0]->node);
+    if (!from || !from->query || from->query->values.empty() || !from->alias) return false;
+    sql::ExprPtr wanted = sql::clone(*source.targets[position].expr);
+    sql::Expr* inner = wanted.get();
+    while (auto* cast = std::get_if<sql::Cast>(&inner->node)) inner = cast->arg.get();
+    const auto* ref = std::get_if<sql::ColumnRef>(&inner->node);
+    if (!ref || ref->star || ref->fields.empty() || ref->fields.size() > 2) return false;
+    if (ref->fields.size() == 2 && ref->fields[0] != from->alias->name) return false;
+    const auto& names = from->alias->columns;
+    const auto named = std::find(names.begin(), names.end(), ref->fields.back());
+    const auto column = static_cast<std::size_t>(named - names.begin());
+    for (const sql::ExprList& row : from->query->values) {
+      if (column >= row.size()) return false;
+      inner->node = std::move(sql::clone(*row[column])->node);
+      if (!is_scope(*wanted, c)) return false;
+    }
+    return true;
+  }
+
   void insert(sql::Insert& s, const route::Analysis& a) {
     const auto at = sharded_.find(&s.table);
     if (at == sharded_.end()) return;
@@ -226,7 +249,8 @@ class Scoper {
       // The key of each row must be that of the scope, which a column of its own ensures.
       if (listed && source.op == sql::Select::SetOp::kNone && position < source.targets.size() &&
           source.targets.size() == width && source.targets[position].expr &&
-          is_scope(*source.targets[position].expr, *column)) {
+          (is_scope(*source.targets[position].expr, *column) ||
+           lists_scope(source, position, *column))) {
         return;
       }
       if (listed && position < width && source.op == sql::Select::SetOp::kNone) {

@@ -186,7 +186,6 @@ ConstantReader::Raw ConstantReader::raw_param(int number, KeyType context, bool 
 }
 
 ConstantReader::Raw ConstantReader::raw_cast(const sql::Cast& c, KeyType column) {
-  (void)column;
   Raw out;
   if (!c.type.array_bounds.empty()) return out;
   const auto type = key_type(c.type);
@@ -195,6 +194,9 @@ ConstantReader::Raw ConstantReader::raw_cast(const sql::Cast& c, KeyType column)
     out = raw_const(*c.arg, *k, *type);
   } else if (const auto* p = std::get_if<sql::Param>(&c.arg->node)) {
     out = raw_param(p->number, *type, true);
+  } else if (const auto* inner = std::get_if<sql::Cast>(&c.arg->node)) {
+    out = raw_cast(*inner, column);
+    out.direct = false;
   } else {
     return out;
   }
