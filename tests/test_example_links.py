@@ -1,5 +1,6 @@
-"""examples/link-shortener as its users see it: on a cluster, and on plain PostgreSQL, which must
-give the same answers but for the server's name."""
+"""The link shorteners of examples/ as their users see them: link-shortener on a cluster, and on
+plain PostgreSQL, which must give the same answers but for the server's name; and
+link-shortener-cpp, which chooses its nodes itself."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ import psycopg
 import pytest
 
 from support.cluster import Cluster
+from support.nodes import NODES, Nodes
 from support.postgres import Server
 from support.service import Service
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[1] / "examples/link-shortener"
-NODES = ["5432", "5433", "5434"]
 PLAIN = """
 CREATE TABLE url_table (id bigint GENERATED ALWAYS AS IDENTITY, url text NOT NULL,
                         url_id varchar(5) NOT NULL UNIQUE, PRIMARY KEY (url_id, id));
@@ -50,21 +51,26 @@ def cluster():
         yield made
 
 
-@pytest.fixture(scope="module", params=["shoal", "postgresql"])
+@pytest.fixture(scope="module", params=["shoal", "postgresql", "libshoal"])
 def service(request):
+    """The running program; `shards` has the address of each server's database by its name."""
     command = [sys.executable, "app.py"]
     if request.param == "shoal":
         cluster = request.getfixturevalue("cluster")
         with Service(command, EXAMPLE, DATABASE_URL=cluster.url()) as made:
             made.shards = {name: cluster.url(name) for name in NODES}
             yield made
-    else:
+    elif request.param == "postgresql":
         with Server("links") as server:
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 connection.execute(PLAIN)
             with Service(command, EXAMPLE, DATABASE_URL=server.url()) as made:
                 made.shards = {"plain": server.url()}
                 yield made
+    else:
+        with Nodes(NODES) as nodes, nodes.service() as made:
+            made.shards = nodes.addresses
+            yield made
 
 
 def post(service: Service, url: str) -> dict:

@@ -108,7 +108,6 @@ io::Task<Result<>> Session::run_command(const sql::Statement& statement, const e
   command.user = facts_.user;
   command.in_transaction = !txn_.idle() && !txn_.implicit();
   // The real functions on home fix the names and types of arguments and answer.
-  exec::DescriptionPtr description;
   std::string_view text = statement.text;
   std::vector<std::uint32_t> types;
   if (bound) {
@@ -116,7 +115,8 @@ io::Task<Result<>> Session::run_command(const sql::Statement& statement, const e
     types = bound->types;
   }
   Result<exec::DescriptionPtr> described = co_await describe(text, types);
-  if (described) description = *described;
+  if (!described) co_return described.error();
+  exec::DescriptionPtr description = *described;
   if (txn_.idle()) begin_implicit();
   std::vector<Argument> arguments;
   std::string select;
@@ -154,10 +154,13 @@ io::Task<Result<>> Session::run_command(const sql::Statement& statement, const e
   if (services_.commands->changed() && !changed_before) ddl_in_transaction_ = true;
   if (services_.commands->changed()) SHOAL_CO_TRY(co_await refresh_derived_snapshot());
   SHOAL_CO_TRY(choose_columns(statement, *rows));
-  if (description && description->column_types.size() != rows->columns.size()) description = {};
-  if (description && simple) client_.out() += description->row_description;
-  if (description && bound) SHOAL_CO_TRY(encode_rows(*rows, *description, bound->result_formats));
-  rows_of_text(rows->columns, rows->rows, simple && !description);
+  const bool as_described = description->column_types.size() == rows->columns.size();
+  if (!as_described && !simple)
+    co_return refuse(Refusal::kCatalogCall, "a row as one value",
+                     "call it as SELECT * FROM shoal." + call->name.back() + "(...)");
+  if (simple && as_described) client_.out() += description->row_description;
+  if (bound) SHOAL_CO_TRY(encode_rows(*rows, *description, bound->result_formats));
+  rows_of_text(rows->columns, rows->rows, simple && !as_described);
   complete(fmt::format("SELECT {}", rows->rows.size()));
   co_return Result<>();
 }
