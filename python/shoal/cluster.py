@@ -1,9 +1,7 @@
-"""A cluster's catalog in an application, and sessions of the router that are about one key."""
+"""A cluster's catalog in an application."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -80,22 +78,3 @@ def _read_once(connection: Any) -> Cluster:
         placements[keyspace] = Placement._of_catalog(function, list(names.values()), owners, pins)
     shards = {row[1]: Shard(*row[1:]) for row in shard_rows}
     return Cluster(name, epoch, shards, placements)
-
-
-@contextmanager
-def session_key(connection: Any, key: object) -> Iterator[Any]:
-    """Every statement of this connection to the router is about one key inside: SET and RESET
-    shoal.key through a DB-API connection. In a failed transaction RESET waits for the rollback."""
-    literal = "'" + str(key).replace("'", "''") + "'"
-    if "\\" in literal:
-        literal = " E" + literal.replace("\\", "\\\\")
-    with connection.cursor() as cursor:
-        cursor.execute("SET shoal.key = " + literal)
-    try:
-        yield connection
-    except BaseException:
-        connection.rollback()
-        raise
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("RESET shoal.key")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Optional
 
 _active: contextvars.ContextVar[Any] = contextvars.ContextVar("shoal_key", default=None)
+
+
+_all_keys: contextvars.ContextVar[bool] = contextvars.ContextVar("shoal_all_keys", default=False)
 
 
 class NoActiveKey(RuntimeError):
@@ -57,6 +62,26 @@ class with_key:
 
 
 with_shard_key = with_key
+
+
+@contextmanager
+def all_keys() -> Iterator[None]:
+    """`with all_keys(): ...`: the code inside is about all keys, and means it.
+
+    For reports and maintenance behind the router, which then runs a statement over all shards: what
+    asks for an active key is content without one.
+    """
+    key, everything = _active.set(None), _all_keys.set(True)
+    try:
+        yield
+    finally:
+        _all_keys.reset(everything)
+        _active.reset(key)
+
+
+def means_all_keys() -> bool:
+    """Whether the code runs in all_keys(), and in no with_key() inside of it."""
+    return _all_keys.get() and _active.get() is None
 
 
 def current_key() -> Any:

@@ -74,24 +74,6 @@ def test_read_cluster_places_keys_by_slots_and_pins(catalog):
         cluster.where("nothing", 1)
 
 
-@pytest.mark.parametrize("key", [42, "o'n\\e", "", "ñ"])
-def test_session_key_sets_and_resets_the_routers_key(catalog, key):
-    connection = catalog[1]
-    with shoal.session_key(connection, key):
-        assert connection.execute("SHOW shoal.key").fetchone() == (str(key),)
-    assert connection.execute("SELECT current_setting('shoal.key', true)").fetchone() == ("",)
-
-
-def test_session_key_is_reset_after_a_failed_transaction(catalog):
-    with psycopg.connect(catalog[0]) as connection:
-        with pytest.raises(psycopg.errors.DivisionByZero), shoal.session_key(connection, 1):
-            connection.execute("SELECT 1 / 0")
-        assert connection.execute("SELECT current_setting('shoal.key', true)").fetchone()[0] in (
-            None,
-            "",
-        )
-
-
 @pytest.mark.slow
 def test_libshoal_installs_and_a_program_outside_finds_it(catalog, tmp_path):
     def run(*words, **options):

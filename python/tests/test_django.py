@@ -1,32 +1,61 @@
-"""The Django router with four SQLite databases and one default."""
+"""Django on real servers: ShardRouter over four databases, and the back end behind a router."""
 
 import asyncio
 
 import pytest
+from conftest import TENANTS
 
 import shoal
 
 django = pytest.importorskip("django")
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    """Models of an application "shop"; the router decides where their tables are made."""
-    from django.conf import settings
+def key_of_request(request):
+    return request.GET.get("tenant")
 
-    folder = tmp_path_factory.mktemp("databases")
+
+@pytest.fixture(scope="module")
+def shop(cluster):
+    """Models of an application "shop"; the router decides where their tables are made."""
+    import psycopg
+    from django.conf import settings
+    from support.postgres import Server
+
     names = ["default", *shoal.shard_aliases(4)]
-    if not settings.configured:
+    with Server("django") as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
+            for name in names:
+                connection.execute(f'CREATE DATABASE "{name}"')
+        options = {"ENGINE": "django.db.backends.postgresql", "USER": "postgres"}
+        databases = {
+            n: {**options, "HOST": "127.0.0.1", "PORT": server.port, "NAME": n} for n in names
+        }
+        databases["routed"] = {
+            "ENGINE": "shoal.django.backend",
+            "HOST": "127.0.0.1",
+            "PORT": cluster.port,
+            "NAME": "app",
+            "USER": "app",
+        }
         settings.configure(
-            DATABASES={
-                n: {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / n} for n in names
-            },
+            DATABASES=databases,
             DATABASE_ROUTERS=["shoal.django.ShardRouter"],
-            SHOAL={"num_shards": 4, "shard_models": ["shop.Order", "shop.OrderLine"]},
+            SHOAL={
+                "num_shards": 4,
+                "shard_models": ["shop.Order", "shop.OrderLine"],
+                "key_of_request": "test_django.key_of_request",
+            },
             DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
             INSTALLED_APPS=[],
         )
         django.setup()
+        from django.db import connections
+
+        yield make_shop(names)
+        connections.close_all()
+
+
+def make_shop(names):
     from django.db import connections, models, router
 
     class Country(models.Model):
@@ -47,6 +76,18 @@ def shop(tmp_path_factory):
             app_label = "shop"
             proxy = True
 
+    class Note(models.Model):
+        """The cluster's table, which Django did not make."""
+
+        tenant_id = models.IntegerField()
+        id = models.BigAutoField(primary_key=True)
+        words = models.TextField()
+
+        class Meta:
+            app_label = "shop"
+            db_table = "notes"
+            managed = False
+
     class OrderLine(models.Model):
         order = models.ForeignKey(Order, on_delete=models.CASCADE)
 
@@ -63,6 +104,7 @@ def shop(tmp_path_factory):
         pass
 
     made = Shop()
+    made.Note = Note
     made.Country, made.Order, made.BigOrder, made.OrderLine = Country, Order, BigOrder, OrderLine
     made.tables = {n: set(connections[n].introspection.table_names()) for n in names}
     return made
@@ -182,3 +224,88 @@ def test_a_router_can_be_made_without_settings_and_checks_its_arguments(shop):
     assert router.allow_migrate("a", "shop", "country") is None
     with pytest.raises(ValueError):
         ShardRouter(num_shards=2, shard_models=[], aliases=["a"])
+
+
+# ---- behind a router
+
+
+def test_the_back_end_keeps_statements_to_the_active_key(shop, notes):
+    for tenant, rows in TENANTS.items():
+        with shoal.with_key(tenant):
+            assert shop.Note.objects.using("routed").count() == rows
+        assert shop.Note.objects.using("routed").count() == sum(TENANTS.values())
+
+
+def test_it_does_so_after_rollbacks(shop, notes):
+    from django.db import connections, transaction
+
+    objects = shop.Note.objects.using("routed")
+    with shoal.with_key(1):
+        with pytest.raises(KeyError), transaction.atomic("routed"):
+            assert objects.count() == TENANTS[1]
+            objects.create(tenant_id=1, words="lost")
+            raise KeyError
+        assert objects.count() == TENANTS[1]
+    with transaction.atomic("routed"):
+        assert objects.count() == sum(TENANTS.values())
+        with shoal.with_key(2), pytest.raises(KeyError), transaction.atomic("routed"):
+            assert objects.count() == TENANTS[2]
+            raise KeyError
+        with shoal.with_key(2):
+            assert objects.count() == TENANTS[2]
+            before = transaction.savepoint(using="routed")
+        with shoal.with_key(3):
+            assert objects.count() == TENANTS[3]
+            transaction.savepoint_rollback(before, using="routed")
+            assert objects.count() == TENANTS[3]
+    connections["routed"].close()
+    with shoal.with_key(3):
+        assert objects.count() == TENANTS[3]
+
+
+def test_it_changes_no_row_of_another_key(shop, notes):
+    with shoal.with_key(2):
+        assert shop.Note.objects.using("routed").update(words="mine") == TENANTS[2]
+    assert shop.Note.objects.using("routed").filter(words="mine").count() == TENANTS[2]
+
+
+def test_with_one_database_the_router_asks_for_a_key_only(shop):
+    from shoal.django import ShardRouter
+
+    router = ShardRouter(shard_models=["shop.Note"])
+    with pytest.raises(RuntimeError, match=r"shop\.Note"):
+        router.db_for_read(shop.Note)
+    with shoal.with_key(1):
+        assert router.db_for_read(shop.Note) is None and router.db_for_write(shop.Note) is None
+        with shoal.all_keys():
+            assert router.db_for_read(shop.Note) is None
+    assert router.db_for_read(shop.Country) is None
+    assert router.allow_migrate("default", "shop", "note") is None
+    sharded = ShardRouter(num_shards=2, shard_models=["shop.Note"])
+    with shoal.all_keys(), pytest.raises(RuntimeError, match="all shards|active"):
+        sharded.db_for_read(shop.Note)
+
+
+def test_the_middleware_gives_each_request_its_key(shop):
+    from django.test import AsyncRequestFactory, RequestFactory
+    from shoal.django import KeyMiddleware
+
+    def view(request):
+        return shoal.current_key()
+
+    async def async_view(request):
+        await asyncio.sleep(0)
+        return shoal.current_key()
+
+    answer = KeyMiddleware(view)
+    assert answer(RequestFactory().get("/?tenant=7")) == "7"
+    assert answer(RequestFactory().get("/")) is None
+    answer_async = KeyMiddleware(async_view)
+
+    async def main():
+        factory = AsyncRequestFactory()
+        requests = [factory.get(f"/?tenant={tenant}") for tenant in range(20)]
+        return await asyncio.gather(*(answer_async(request) for request in requests))
+
+    assert asyncio.run(main()) == [str(tenant) for tenant in range(20)]
+    assert shoal.current_key() is None

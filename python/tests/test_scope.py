@@ -161,3 +161,34 @@ def test_max_parallel_bounds_the_calls():
 
     shoal.for_each_shard(call, num_shards=12, max_parallel=3)
     assert 1 < most <= 3
+
+
+def test_return_exceptions_gives_every_shards_result_or_error():
+    def call(name):
+        if name in ("shard_1", "shard_2"):
+            raise KeyError(name)
+        return name
+
+    async def call_async(name):
+        return call(name)
+
+    for results in (
+        shoal.for_each_shard(call, return_exceptions=True),
+        asyncio.run(shoal.for_each_shard(call_async, return_exceptions=True)),
+    ):
+        assert list(results) == ["shard_0", "shard_1", "shard_2", "shard_3"]
+        assert (results["shard_0"], results["shard_3"]) == ("shard_0", "shard_3")
+        for name in ("shard_1", "shard_2"):
+            assert isinstance(results[name], KeyError) and results[name].__notes__ == [f"on {name}"]
+
+
+def test_all_keys_says_that_no_key_is_meant():
+    from shoal.scope import means_all_keys
+
+    with shoal.with_key(1):
+        with shoal.all_keys():
+            assert shoal.current_key() is None and means_all_keys()
+            with shoal.with_key(2):
+                assert shoal.current_key() == 2 and not means_all_keys()
+        assert shoal.current_key() == 1 and not means_all_keys()
+    assert not means_all_keys()

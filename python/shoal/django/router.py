@@ -1,33 +1,23 @@
-"""A Django database router: sharded models live on the shard of the active key.
-
-In the settings:
-
-    DATABASES = {"default": ..., "shard_0": ..., "shard_1": ..., "shard_2": ..., "shard_3": ...}
-    DATABASE_ROUTERS = ["shoal.django.ShardRouter"]
-    SHOAL = {"num_shards": 4, "shard_models": ["shop.Order", "shop.OrderLine"]}
-
-and around a request, asynchronous code included:
-
-    with shoal.with_shard_key(request.tenant_id):
-        Order.objects.create(...)
-
-Without an active key a sharded model raises RuntimeError; it never goes to "default" in silence.
-"""
+"""The database router: which alias a model's rows are on, by the active key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional, Union
 
-from .fanout import shard_aliases
-from .keys import DEFAULT_SALT, shard_for
-from .scope import NoActiveKey, current_key
+from ..fanout import shard_aliases
+from ..keys import DEFAULT_SALT, shard_for
+from ..scope import NoActiveKey, current_key, means_all_keys
+from .settings import shoal_settings
 
 ModelName = Union[str, type]
 
 
 class ShardRouter:
-    """Sends sharded models, and models derived from them, to shard_for(active key)."""
+    """Sends sharded models, and models derived from them, to shard_for(active key).
+
+    Without num_shards all is in one database, behind Shoal's router: then it only asks for the key.
+    """
 
     def __init__(
         self,
@@ -37,25 +27,19 @@ class ShardRouter:
         aliases: Optional[Sequence[str]] = None,
         salt: Optional[bytes] = None,
     ) -> None:
-        settings: dict[str, Any] = {}
-        if num_shards is None or shard_models is None:
-            from django.conf import settings as django_settings
-
-            settings = dict(getattr(django_settings, "SHOAL", {}))
-            unknown = set(settings) - {"num_shards", "shard_models", "aliases", "salt"}
-            if unknown:
-                raise ValueError(f"unknown keys in SHOAL: {', '.join(sorted(unknown))}")
+        settings: dict[str, Any] = {} if shard_models is not None else shoal_settings()
         count = num_shards if num_shards is not None else settings.get("num_shards")
         models = shard_models if shard_models is not None else settings.get("shard_models")
-        if count is None or models is None:
-            raise ValueError("ShardRouter needs num_shards and shard_models, or the setting SHOAL")
+        if models is None:
+            raise ValueError("ShardRouter needs shard_models, or the setting SHOAL")
         given = aliases if aliases is not None else settings.get("aliases")
-        self.num_shards: int = count
-        self.aliases: list[str] = list(given) if given is not None else shard_aliases(count)
+        self.num_shards: Optional[int] = count
+        self.database: Optional[str] = settings.get("database")
         self.salt: bytes = salt if salt is not None else settings.get("salt", DEFAULT_SALT)
-        shard_for(
-            "", self.num_shards, aliases=self.aliases, salt=self.salt
-        )  # complains at start-up
+        self.aliases: list[str] = []
+        if count is not None:
+            self.aliases = list(given) if given is not None else shard_aliases(count)
+            shard_for("", count, aliases=self.aliases, salt=self.salt)  # complains at start-up
         models = list(models)
         self._labels = {m.lower() for m in models if isinstance(m, str)}
         self._classes = tuple(m for m in models if not isinstance(m, str))
@@ -72,13 +56,16 @@ class ShardRouter:
             for base in model.__mro__
         )
 
-    def shard_of_active_key(self, model: Any) -> str:
+    def shard_of_active_key(self, model: Any) -> Optional[str]:
+        """None: wherever Django puts it, for the one database knows the key itself."""
         key = current_key()
-        if key is None:
+        if key is None and not (self.num_shards is None and means_all_keys()):
             raise NoActiveKey(
                 f"no active shard key for {model._meta.label}: "
                 "wrap the code in `with shoal.with_shard_key(key):`"
             )
+        if self.num_shards is None:
+            return self.database
         return shard_for(key, self.num_shards, aliases=self.aliases, salt=self.salt)
 
     def _database(self, model: Any, instance: Any) -> Optional[str]:
@@ -110,7 +97,8 @@ class ShardRouter:
     def allow_migrate(
         self, db: str, app_label: str, model_name: Optional[str] = None, **hints: Any
     ) -> Optional[bool]:
-        """Tables of sharded models are made on the shards only: `migrate --database`, once each."""
+        """Tables of sharded models are made on the shards only: `migrate --database`, once each; in
+        one database `migrate` runs once."""
         model = hints.get("model")
         if model is None and model_name is not None:
             from django.apps import apps
@@ -121,5 +109,5 @@ class ShardRouter:
                 model = None
         label = f"{app_label}.{model_name}".lower()
         if label in self._labels or (model is not None and self.is_sharded(model)):
-            return db in self.aliases
+            return db in self.aliases if self.num_shards is not None else None
         return None

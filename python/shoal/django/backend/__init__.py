@@ -1,0 +1,1 @@
+"""The ENGINE "shoal.django.backend": PostgreSQL behind Shoal's router."""
