@@ -86,8 +86,8 @@ bool Fan::take_frames(std::size_t i) {
       if (frame.type == 'N' && !ending()) notices_.frame(frame.bytes);
       continue;
     }
-    const bool silent = frame.type == '1' || frame.type == '2' || frame.type == '3' ||
-                        frame.type == 'Z' || verdict.action == Action::kSwallow;
+    const bool silent = frame.type == '1' || frame.type == '3' || frame.type == 'Z' ||
+                        verdict.action == Action::kSwallow;
     if (!silent && !ending()) {
       if (Result<> done = handler_.on_frame(i, frame, verdict.tag); !done) fail(done.error());
     }

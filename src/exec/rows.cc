@@ -46,16 +46,17 @@ std::string TagSum::text() const {
 
 Result<> PassingRows::on_frame(std::size_t, const wire::Frame& frame, std::uint32_t) {
   switch (frame.type) {
+    case '2':  // bound: what fails from now on fails behind its heading
+      if (!drop_rows_) heading_.send();
+      break;
     case 'T':
       heading_.send(frame.bytes);
       break;
     case 'D':
       if (drop_rows_) break;
-      heading_.send();
       run_.output.row(frame.body);
       break;
     case 'C':
-      if (!drop_rows_) heading_.send();
       tag_.add(tag_of(frame), tag_.empty() || !first_only_);
       break;
     default:
@@ -69,6 +70,7 @@ io::Task<Result<>> PassingRows::batch(std::size_t) {
 }
 
 Result<> ReturnedRows::on_frame(std::size_t, const wire::Frame& frame, std::uint32_t tag) {
+  if (frame.type == '2') heading_.send();
   if (frame.type == 'T') heading_.send(frame.bytes);
   if (frame.type == 'C') tag_.add(tag_of(frame));
   if (frame.type != 'D') return {};
@@ -83,7 +85,7 @@ Result<> ReturnedRows::on_frame(std::size_t, const wire::Frame& frame, std::uint
 }
 
 io::Task<Result<>> ReturnedRows::send_rows() {
-  heading_.send();
+  heading_.send();  // also when no shard took a row
   std::stable_sort(rows_.begin(), rows_.end(),
                    [](const Row& a, const Row& b) { return a.input < b.input; });
   for (const Row& row : rows_) {
@@ -95,6 +97,9 @@ io::Task<Result<>> ReturnedRows::send_rows() {
 
 Result<> MergingRows::on_frame(std::size_t branch, const wire::Frame& frame, std::uint32_t) {
   switch (frame.type) {
+    case '2':
+      heading_.send();
+      break;
     case 'D':
       return merger_.push(branch, frame.body);
     case 'C':
@@ -113,15 +118,11 @@ io::Task<Result<>> MergingRows::batch(std::size_t) {
     Result<merge::Merger::Step> step = merger_.next();
     if (!step) co_return step.error();
     if (const auto* row = std::get_if<merge::Merger::Row>(&*step)) {
-      heading_.send();
       run_.output.row(row->body);
       if (++rows % kRowsBetweenFlows == 0) SHOAL_CO_TRY(co_await run_.output.flow());
       continue;
     }
-    if (std::holds_alternative<merge::Merger::Done>(*step)) {
-      heading_.send();
-      fan_.stop();
-    }
+    if (std::holds_alternative<merge::Merger::Done>(*step)) fan_.stop();
     break;
   }
   room_.set();

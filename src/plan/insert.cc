@@ -377,8 +377,17 @@ Plan Planner::insert(const sql::Insert& s) {
   InsertWork w{in_, s, a, std::move(p), std::move(*columns), {}};
   w.row_volatile = a.effects.row_volatile;
   w.moment = a.effects.moment;
-  if (auto e = note_defaults(w)) return error(std::move(*e));
-  return done(insert_into(w, d));
+  if (auto e = note_defaults(w)) return done(null_key(std::move(*e)));
+  Plan plan = insert_into(w, d);
+  if (const auto* e = std::get_if<Error>(&plan.node)) plan = null_key(*e);
+  return done(std::move(plan));
+}
+
+// A row whose key is NULL belongs nowhere and every copy of the table refuses it: the server's own
+// words are the answer.
+Plan Planner::null_key(Error e) const {
+  if (e.sqlstate != "23502" || in_.session.scope_key) return error(std::move(e));
+  return forward(snapshot_.home, "no shard takes a NULL key");
 }
 
 }  // namespace shoal::plan
