@@ -115,7 +115,8 @@ def test_keys_check_counts_and_fails_on_a_wrong_vector(tmp_path):
 
 def test_every_command_explains_itself():
     for command in ("serve", "dev up", "dev down", "init", "shard add", "table shard", "where",
-                    "route", "keyspace create", "keys check", "adopt", "refusals", "settings"):
+                    "route", "keyspace create", "keys check", "adopt", "audit",
+                    "keyspace show", "keyspace test", "shard tag", "refusals", "settings"):
         done = shoal(*command.split(), "--help")
         assert done.returncode == 0, command
         assert "Usage:" in done.stdout

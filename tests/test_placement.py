@@ -3,8 +3,14 @@ that keep keys on shards with a tag."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+
 import psycopg
 import pytest
+
+from support.cluster import binary
 
 
 def refused(db, sql: str) -> str:
@@ -186,3 +192,64 @@ def test_sizes_and_balance_are_measured(db, tables, keyspace):
     ).fetchall()
     assert sum(r[1] for r in balance) == 4096
     assert abs(sum(r[4] for r in balance) - 100) < 1
+
+
+def shoal(target, *arguments: str, status: int = 0) -> str:
+    catalog = target.cluster._run("url", "--shard", "s1", "--superuser")
+    done = subprocess.run(
+        [str(binary()), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "SHOAL_URL": target.url, "SHOAL_CATALOG": catalog},
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_keyspace_is_drawn_and_listed(db, tables, keyspace, target):
+    db.execute("SELECT shoal.create_keyspace('drawn', 'postgres', '{\"slots\": 6}', '{int8}')")
+    text = shoal(target, "keyspace", "show", "drawn")
+    assert "  0 |aabbcc| 5" in text and "33.3 %" in text
+    shown = json.loads(shoal(target, "keyspace", "show", "drawn", "--json"))
+    assert [(r["first"], r["last"], r["shard"]) for r in shown["ranges"]] == [
+        (0, 1, "s1"), (2, 3, "s2"), (4, 5, "s3")]  # fmt: skip
+    assert "drawn" in shoal(target, "keyspace", "list")
+    shoal(target, "keyspace", "show", "nowhere", status=1)
+    assert "drawn" in shoal(target, "balance")
+
+
+@pytest.mark.parametrize(
+    "types",
+    ["int8", "text", "numeric", "uuid", "timestamptz", "bytea", "float8", "date", "bool", "bpchar",
+     "time", "name", "int2", "oid", "text,int8,uuid"],
+)  # fmt: skip
+def test_postgresqls_function_agrees_with_the_server(db, keyspace, target, types):
+    name = "tested_" + types.replace(",", "_")
+    db.execute(
+        f"SELECT shoal.create_keyspace('{name}', 'postgres', '{{\"slots\": 1021}}', '{{{types}}}')"
+    )
+    report = json.loads(shoal(target, "keyspace", "test", name, "--values", "3000", "--json"))
+    assert report["server_values"] == 3000
+    assert report["server_differ"] == 0, report["examples"]
+
+
+def test_a_keyspace_is_tested_against_rows_and_expectations(db, tables, keyspace, target, tmp_path):
+    tables.append("tested")
+    db.execute("SELECT shoal.create_keyspace('by_rest', 'mod_floor', '{\"n\": 3}', '{int8}')")
+    db.execute("CREATE TABLE tested (k int PRIMARY KEY)")
+    db.execute("SELECT shoal.shard_table('tested', 'k', 'by_rest')")
+    db.execute("INSERT INTO tested SELECT generate_series(1, 100)")
+    good = tmp_path / "good.jsonl"
+    good.write_text('{"key": 4, "shard": "s2"}\n{"key": "5", "shard": "s3"}\n')
+    assert "100 rows against where they lie: 0 elsewhere" in shoal(
+        target, "keyspace", "test", "by_rest", "--expect", str(good)
+    )
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text('{"key": 4, "shard": "s3"}\n')
+    text = shoal(target, "keyspace", "test", "by_rest", "--expect", str(wrong), status=2)
+    assert "4 was expected on s3 and belongs on s2" in text
+    with psycopg.connect(target.cluster.url("s1")) as shard:
+        shard.execute("INSERT INTO tested VALUES (-1)")
+    text = shoal(target, "keyspace", "test", "by_rest", status=2)
+    assert "tested -1 is on s1 and belongs on s3" in text

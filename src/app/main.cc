@@ -6,6 +6,7 @@
 #include "app/serve.h"
 #include "app/settings.h"
 #include "surface/adopt_cli.h"
+#include "surface/audit_cli.h"
 #include "surface/cluster_cli.h"
 #include "surface/dev.h"
 #include "surface/local_cli.h"
@@ -72,6 +73,7 @@ int run(int argc, char** argv) {
   surface::add_local_commands(app, status);
   surface::add_cluster_commands(app, status);
   surface::add_adopt_command(app, status);
+  surface::add_audit_command(app, status);
   add_settings_command(app, status);
   app.footer("Help of one command: shoal COMMAND --help");
   try {

@@ -197,6 +197,24 @@ CREATE TABLE IF NOT EXISTS shoal.table_size (
   PRIMARY KEY (relation, shard));
 COMMENT ON TABLE shoal.table_size IS
   'As of the last shoal.measure(); rows are the planner''s estimate';
+-- Keys are data: what audits write is for the service role only.
+CREATE TABLE IF NOT EXISTS shoal.audit_part (
+  job bigint NOT NULL REFERENCES shoal.jobs ON DELETE CASCADE, shard text NOT NULL,
+  relation regclass NOT NULL, part text NOT NULL, rows bigint NOT NULL,
+  misplaced bigint NOT NULL, without_key bigint NOT NULL, without_place bigint NOT NULL,
+  PRIMARY KEY (job, shard, relation, part));
+CREATE TABLE IF NOT EXISTS shoal.audit_finding (
+  job bigint NOT NULL REFERENCES shoal.jobs ON DELETE CASCADE, shard text NOT NULL,
+  relation regclass NOT NULL, key text NOT NULL, belongs text, rows bigint NOT NULL,
+  duplicates bigint NOT NULL DEFAULT 0, conflicts bigint NOT NULL DEFAULT 0,
+  compared boolean NOT NULL DEFAULT false, state text NOT NULL DEFAULT '',
+  PRIMARY KEY (job, shard, relation, key));
+COMMENT ON TABLE shoal.audit_finding IS 'Keys with rows on another shard than theirs, by audit';
+CREATE TABLE IF NOT EXISTS shoal.slot_count (
+  job bigint NOT NULL REFERENCES shoal.jobs ON DELETE CASCADE,
+  keyspace int NOT NULL REFERENCES shoal.keyspace ON DELETE CASCADE,
+  slot bigint NOT NULL, rows bigint NOT NULL, PRIMARY KEY (job, keyspace, slot));
+GRANT SELECT ON shoal.slot_count TO PUBLIC;
 GRANT SELECT ON shoal.cluster, shoal.keyspace, shoal.slot_range, shoal.pinned, shoal.placed_table,
   shoal.placement_rule, shoal.table_size,
   shoal.table_rules, shoal.declared_function, shoal.router, shoal.hold, shoal.hold_acknowledged,
@@ -256,6 +274,15 @@ CREATE OR REPLACE VIEW shoal.balance AS
       WHERE t.keyspace = k.id AND z.shard = s.id) z ON true
   WHERE s.active
   WINDOW by_keyspace AS (PARTITION BY k.id);
+CREATE OR REPLACE VIEW shoal.slot_rows AS
+  SELECT k.name AS keyspace, c.slot, s.name AS shard, c.rows
+  FROM shoal.slot_count c JOIN shoal.keyspace k ON k.id = c.keyspace
+    LEFT JOIN shoal.slot_range r ON r.keyspace = c.keyspace
+      AND c.slot BETWEEN r.first_slot AND r.last_slot
+    LEFT JOIN shoal.shard s ON s.id = r.shard
+  WHERE c.job = (SELECT max(j.id) FROM shoal.jobs j WHERE j.kind = 'audit' AND j.state = 'done'
+    AND EXISTS (SELECT FROM shoal.slot_count x WHERE x.job = j.id));
+COMMENT ON VIEW shoal.slot_rows IS 'Rows of each slot as the last finished audit counted them';
 CREATE OR REPLACE VIEW shoal.functions AS
   SELECT function, declared FROM shoal.declared_function;
 CREATE OR REPLACE VIEW shoal.routers AS
@@ -272,7 +299,7 @@ CREATE OR REPLACE VIEW shoal.settings AS
   UNION ALL SELECT 'epoch', c.epoch::text FROM shoal.cluster c
   UNION ALL SELECT 'catalog_version', c.version::text FROM shoal.cluster c;
 GRANT SELECT ON shoal.shards, shoal.keyspaces, shoal.slots, shoal.pins, shoal.tables,
-  shoal.placement_rules, shoal.table_sizes, shoal.balance,
+  shoal.placement_rules, shoal.table_sizes, shoal.balance, shoal.slot_rows,
   shoal.functions, shoal.routers, shoal.holds, shoal.settings TO PUBLIC;
 )sql";
 

@@ -2,49 +2,26 @@
 #include "surface/cluster_cli.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 
 #include "control/pq.h"
-#include "surface/dev_state.h"
-#include "surface/print.h"
+#include "surface/ask.h"
+#include "surface/keyspace_cli.h"
 
 namespace shoal::surface {
 namespace {
 
 using control::quote_literal;
 
-constexpr std::chrono::milliseconds kConnectTimeout{10'000};
-
 struct ClusterOptions {
   std::string url;
   bool json = false;
   // Arguments of whichever command runs.
-  std::string name, text, dsn, keyspace, function = "postgres", params = "{}";
+  std::string name, text, dsn, keyspace, shard, low, high, function = "postgres", params = "{}";
   std::vector<std::string> columns, key_types{"bigint"}, local_constraints;
 };
 
-// --url, SHOAL_URL, or the development cluster.
-Result<std::string> router_url(const ClusterOptions& options) {
-  if (!options.url.empty()) return options.url;
-  if (const char* url = std::getenv("SHOAL_URL"); url != nullptr && *url != '\0') {
-    return std::string(url);
-  }
-  const auto state = read_state(default_dir());
-  if (!state) {
-    return make_error("08001", "no router is named", {},
-                      "use --url or SHOAL_URL, or start a development cluster with shoal dev up");
-  }
-  return url_of(*state);
-}
-
 Result<Sheet> ask(const ClusterOptions& options, const std::string& sql) {
-  const auto url = router_url(options);
-  if (!url) return url.error();
-  auto router = control::Pq::connect(*url, kConnectTimeout, "shoal");
-  if (!router) return std::move(router).error();
-  auto rows = router->query(sql);
-  if (!rows) return std::move(rows).error();
-  return Sheet{std::move(rows->columns), std::move(rows->rows)};
+  return ask_router(options.url, sql);
 }
 
 int show(const ClusterOptions& options, const std::string& sql) {
@@ -132,8 +109,41 @@ int keyspace_create(const ClusterOptions& options) {
 int keyspace_pin(const ClusterOptions& options) {
   return call(options,
               fmt::format("SELECT shoal.pin({}, {}, {})", quote_literal(options.name),
-                          quote_literal(options.text), quote_literal(options.dsn)),
-              fmt::format("key {} of {} is pinned to {}", options.text, options.name, options.dsn));
+                          quote_literal(options.text), quote_literal(options.shard)),
+              fmt::format("the key is pinned to {}", options.shard));
+}
+
+int keyspace_unpin(const ClusterOptions& options) {
+  return call(options,
+              fmt::format("SELECT shoal.unpin({}, {})", quote_literal(options.name),
+                          quote_literal(options.text)),
+              "the key is back on its slot's shard");
+}
+
+int keyspace_rule(const ClusterOptions& options) {
+  const auto nullable = [](const std::string& text) {
+    return text.empty() ? std::string("NULL") : quote_literal(text);
+  };
+  return show(options,
+              fmt::format("SELECT shoal.placement_rule({}, {}, {}, {}, {})",
+                          quote_literal(options.name), quote_literal(options.text),
+                          options.columns.empty() ? "NULL" : array_literal(options.columns),
+                          nullable(options.low), nullable(options.high)));
+}
+
+int shard_tag(const ClusterOptions& options) {
+  return call(options,
+              fmt::format("SELECT shoal.set_tags({}, {})", quote_literal(options.name),
+                          array_literal(options.columns)),
+              fmt::format("the tags of {} are set", options.name));
+}
+
+int balance(const ClusterOptions& options) {
+  const auto measured = ask(options, "SELECT shoal.measure()");
+  if (!measured) return print_error(measured.error());
+  return show(options,
+              "SELECT keyspace, shard, slots, pins, rows, pg_size_pretty(bytes) AS size, percent"
+              " FROM shoal.balance ORDER BY keyspace, shard");
 }
 
 // Adds subcommands that share one ClusterOptions.
@@ -156,21 +166,30 @@ class Builder {
                    [sql](const ClusterOptions& options) { return show(options, sql); });
   }
   ClusterOptions& options() const { return *options_; }
+  int& status() const { return *status_; }
 
  private:
   std::shared_ptr<ClusterOptions> options_;
   int* status_;
 };
 
+void add_tag_command(CLI::App& shard, const Builder& build) {
+  CLI::App* tag = build.command(shard, "tag", "Set a shard's tags, such as its region", shard_tag);
+  tag->add_option("name", build.options().name, "Shard")->required();
+  tag->add_option("tags", build.options().columns, "Tags, in place of those it has");
+}
+
 void add_shard_commands(CLI::App& app, const Builder& build) {
   CLI::App* shard = app.add_subcommand("shard", "Shards of the cluster");
   shard->require_subcommand(1);
   build.list(*shard, "List shards",
-             "SELECT name, home, active, host, port, dbname, slots, pins, notes FROM shoal.shards "
+             "SELECT name, home, active, host, port, dbname, slots, pins, tags, notes "
+             "FROM shoal.shards "
              "ORDER BY name");
   CLI::App* add = build.command(*shard, "add", "Add a PostgreSQL database as a shard", shard_add);
   add->add_option("name", build.options().name, "Name of the shard")->required();
   add->add_option("dsn", build.options().dsn, "Connection string, as the service role")->required();
+  add_tag_command(*shard, build);
 }
 
 void add_table_commands(CLI::App& app, const Builder& build) {
@@ -207,10 +226,22 @@ void add_keyspace_commands(CLI::App& app, const Builder& build) {
   create->add_option("--key-types", build.options().key_types, "SQL types of the key")
       ->delimiter(',')
       ->capture_default_str();
+  add_keyspace_show_and_test(*keyspace, build.status());
   CLI::App* pin = build.command(*keyspace, "pin", "Place one key on a shard", keyspace_pin);
-  pin->add_option("keyspace", build.options().name, "Keyspace")->required();
-  pin->add_option("key", build.options().text, "Key")->required();
-  pin->add_option("shard", build.options().dsn, "Shard")->required();
+  pin->add_option("keyspace", build.options().name, "Keyspace or one of its tables")->required();
+  pin->add_option("key", build.options().text, "Key; of several columns: {a,b}")->required();
+  pin->add_option("shard", build.options().shard, "Shard")->required();
+  CLI::App* unpin =
+      build.command(*keyspace, "unpin", "Send a pinned key back to its slot", keyspace_unpin);
+  unpin->add_option("keyspace", build.options().name, "Keyspace or one of its tables")->required();
+  unpin->add_option("key", build.options().text, "Key; of several columns: {a,b}")->required();
+  CLI::App* rule = build.command(*keyspace, "rule", "Keep keys on shards with a tag; prints its id",
+                                 keyspace_rule);
+  rule->add_option("keyspace", build.options().name, "Keyspace")->required();
+  rule->add_option("tag", build.options().text, "Tag, as given by shoal shard tag")->required();
+  rule->add_option("keys", build.options().columns, "Keys (default: the whole keyspace)");
+  rule->add_option("--low", build.options().low, "Instead of keys: all from this one on");
+  rule->add_option("--high", build.options().high, "... up to this one, included");
 }
 
 }  // namespace
@@ -223,6 +254,7 @@ void add_cluster_commands(CLI::App& app, int& status) {
   CLI::App* explain =
       build.command(app, "route", "Where a statement would run, why, and how it is merged", route);
   explain->add_option("sql", build.options().text, "SQL statement")->required();
+  build.command(app, "balance", "Measure rows and bytes of keyspaces on each shard", balance);
   add_shard_commands(app, build);
   add_table_commands(app, build);
   add_keyspace_commands(app, build);
