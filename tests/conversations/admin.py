@@ -9,9 +9,9 @@ import player
 import protocol
 
 
-def show(server, command):
+def show(server, command, user):
     """The rows of a SHOW command as dictionaries."""
-    console = player.Server(server.host, server.port, server.user, "shoal", timeout=5.0)
+    console = player.Server(server.host, server.port, user, "shoal", timeout=5.0)
     session = player.Session(console)
     try:
         session.login({})
@@ -34,10 +34,10 @@ def show(server, command):
 BUSY = ("cl_waiting", "sv_active", "sv_login", "sv_tested")
 
 
-def busy(server):
+def busy(server, user):
     """What of the server's database is still in use, as text; empty when all is idle."""
     found = []
-    for pool in show(server, "SHOW POOLS"):
+    for pool in show(server, "SHOW POOLS", user):
         if pool.get("database") != server.database:
             continue
         for column in BUSY:
@@ -46,9 +46,9 @@ def busy(server):
     return " ".join(found)
 
 
-def wait_until_idle(server, seconds=3.0):
+def wait_until_idle(server, user, seconds=3.0):
     """Returns what is still busy after a while, or an empty string."""
     deadline = time.monotonic() + seconds
-    while (left := busy(server)) and time.monotonic() < deadline:
+    while (left := busy(server, user)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left

@@ -34,6 +34,7 @@ def arguments():
     parser.add_argument("--postgres", required=True, metavar="HOST:PORT")
     parser.add_argument("--shoal", required=True, metavar="HOST:PORT")
     parser.add_argument("--user", default="app")
+    parser.add_argument("--admin-user", default="app", help="who asks the admin console")
     parser.add_argument("--database", default="app")
     parser.add_argument("--filter", default="", help="play scripts whose name or file has this")
     parser.add_argument("--list", action="store_true", help="print the scripts and stop")
@@ -96,7 +97,7 @@ def leaks(first, second, args):
             found.append(f"a new client sees {rows[0]} instead of {expected[0]}")
             break
     if not (args.plain or args.no_admin):
-        left = admin.wait_until_idle(second)
+        left = admin.wait_until_idle(second, args.admin_user)
         if left:
             found.append(f"connections still in use: {left}")
     return found
