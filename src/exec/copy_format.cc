@@ -27,27 +27,14 @@ std::vector<bool> listed(const Option& option, const std::vector<std::string>& c
   return on;
 }
 
-bool is_off(std::string value) {
+std::string plain(std::string value) {
   for (char& c : value) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return value;
+}
+
+bool is_off(std::string value) {
+  value = plain(std::move(value));
   return value == "false" || value == "off" || value == "0";
-}
-
-bool is_list(std::string_view name) {
-  return name == "force_null" || name == "force_not_null" || name == "force_quote";
-}
-
-std::string print_option(const Option& option) {
-  if (!option.has_value) return option.name;
-  if (option.name == "format" || option.name == "header" || option.name == "freeze")
-    return fmt::format("{} {}", option.name, sql::quote_literal(option.value));
-  if (!is_list(option.name))
-    return fmt::format("{} {}", sql::quote_identifier(option.name),
-                       sql::quote_literal(option.value));
-  if (option.value == "*") return option.name + " *";
-  std::string list;
-  for (const std::string& name : split_list(option.value))
-    list += (list.empty() ? "" : ", ") + sql::quote_identifier(name);
-  return fmt::format("{} ({})", option.name, list);
 }
 
 CopyFormat::Kind kind_of(const sql::Copy& copy) {
@@ -82,7 +69,10 @@ Result<CopyFormat> read_copy_format(const sql::Copy& copy, const std::vector<std
       out.escape = first;
       escape_given = true;
     }
-    if (option.name == "header") out.header = !option.has_value || !is_off(option.value);
+    if (option.name == "header") {
+      out.header = !option.has_value || !is_off(option.value);
+      out.matches_header = option.has_value && plain(option.value) == "match";
+    }
     if (option.name == "encoding") out.encoding = option.value;
     if (option.name == "force_null") out.force_null = listed(option, columns);
     if (option.name == "force_not_null") out.force_not_null = listed(option, columns);
@@ -96,18 +86,41 @@ Result<CopyFormat> read_copy_format(const sql::Copy& copy, const std::vector<std
   return out;
 }
 
+void append_filled_row(std::string& out, const CopyFormat& format, std::string_view row,
+                       std::string_view value) {
+  std::size_t end = row.size();
+  if (end > 0 && row[end - 1] == '\n') --end;
+  if (end > 0 && row[end - 1] == '\r') --end;
+  out += row.substr(0, end);
+  out += format.delimiter;
+  const bool csv = format.kind == CopyFormat::Kind::kCsv;
+  if (csv) out += format.quote;
+  if (!csv && !value.empty() && value == format.null_text) {
+    // Escaped, or it would be NULL.
+    out += fmt::format("\\{:03o}", static_cast<unsigned char>(value[0]));
+    value.remove_prefix(1);
+  }
+  for (const char c : value) {
+    if (csv && (c == format.quote || c == format.escape)) out += format.escape;
+    const bool odd = c == '\\' || c == format.delimiter || c == '\n' || c == '\r' || c == '\t';
+    if (!csv && odd) out += '\\';
+    if (!csv && (c == '\n' || c == '\r' || c == '\t'))
+      out += c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
+    else
+      out += c;
+  }
+  if (csv) out += format.quote;
+  out += row.substr(end);
+}
+
 std::string copy_from_text(const sql::Copy& copy, std::string_view schema, std::string_view table,
                            const std::vector<std::string>& columns, bool header) {
-  std::string list, options;
+  std::string list;
   for (const std::string& name : columns)
     list += (list.empty() ? "" : ", ") + sql::quote_identifier(name);
-  for (const Option& option : copy.options) {
-    if (option.name == "header" && !header) continue;
-    options += (options.empty() ? "" : ", ") + print_option(option);
-  }
   std::string text = fmt::format("COPY {}.{} ({}) FROM STDIN", sql::quote_identifier(schema),
                                  sql::quote_identifier(table), list);
-  if (!options.empty()) text += fmt::format(" WITH ({})", options);
+  text += sql::copy_options(copy, header);
   if (copy.where) text += fmt::format(" WHERE {}", sql::deparse(*copy.where));
   return text;
 }

@@ -17,7 +17,8 @@ struct CopyFormat {
   char delimiter = '\t', quote = '"', escape = '"';
   std::string null_text = "\\N";
   bool header = false;
-  std::string encoding;  // ENCODING option, empty: the client's
+  bool matches_header = false;  // HEADER MATCH
+  std::string encoding;         // ENCODING option, empty: the client's
   // By position in the column list.
   std::vector<bool> force_null, force_not_null;
   // Before PostgreSQL 18 a line of \. alone ends CSV data, too.
@@ -27,6 +28,11 @@ struct CopyFormat {
 // `columns`: the column list in use. Refused (SH0103): options under which rows cannot be placed.
 Result<CopyFormat> read_copy_format(const sql::Copy& copy, const std::vector<std::string>& columns,
                                     int server_version_num);
+
+// Appends a row with one more field at its end: `value`, escaped as the format wants it. Not for
+// kBinary.
+void append_filled_row(std::string& out, const CopyFormat& format, std::string_view row,
+                       std::string_view value);
 
 // COPY "schema"."table" ("a", "b") FROM STDIN WITH (...) [WHERE ...] with the options as given;
 // HEADER only if `header`.

@@ -56,6 +56,8 @@ class Router final : public CopyRouter {
   std::optional<Borrowed> asker_;
   std::unordered_map<std::string, ShardId> asked_;  // what ask_home() found out
   std::string rest_;                                // the beginning of a row whose end has not come
+  std::optional<ShardId> scope_shard_;              // of SET shoal.key
+  std::string filled_;
   bool over_ = false;
 };
 
@@ -67,6 +69,12 @@ io::Task<Result<>> Router::start(Run run) {
       read_copy_format(statement_, plan_.columns, snapshot_.server_version_num);
   if (!format) co_return format.error();
   format_ = *std::move(format);
+  if (plan_.fill && (format_.kind == CopyFormat::Kind::kBinary || format_.matches_header)) {
+    co_return refuse(Refusal::kScope,
+                     "the key is filled into text and CSV data without a header "
+                     "that must match",
+                     "name the shard key in COPY's column list");
+  }
   if (!plan_.reference) {
     for (int field : plan_.key_fields) {
       if (field < 0)
@@ -101,7 +109,17 @@ io::Task<Result<>> Router::open_first(Run) {
                                       "convert the file to the server's encoding"));
   }
   if (placer_) placer_->set_settings(c, snapshot_, format_.encoding);
-  rows_ = make_copy_rows(format_, plan_.key_fields, plan_.columns.size());
+  if (placer_ && plan_.shards.size() == 1) placer_->keep_to_shard(plan_.shards.front());
+  if (placer_ && plan_.scope) {
+    if (Result<ShardId> kept = placer_->keep_to_key(*plan_.scope); !kept)
+      co_return co_await give_up(kept.error());
+    else
+      scope_shard_ = *kept;
+  }
+  if (plan_.fill)
+    rows_ = make_copy_rows(format_, {}, plan_.columns.size() - 1);
+  else
+    rows_ = make_copy_rows(format_, plan_.key_fields, plan_.columns.size());
   if (plan_.reference) co_return co_await open_copies();
   co_return Result<>();
 }
@@ -139,6 +157,7 @@ bool Router::put_without_key(const CopyRow& row) {
 }
 
 Result<ShardId> Router::place(const CopyRow& row) {
+  if (plan_.fill) return *scope_shard_;
   if (row.null_key >= 0) return placer_->null_error(static_cast<std::size_t>(row.null_key));
   return format_.kind == CopyFormat::Kind::kBinary ? placer_->place_binary(row.key)
                                                    : placer_->place_text(row.key);
@@ -178,7 +197,13 @@ io::Task<Result<ShardId>> Router::ask_home(const CopyRow& row) {
 }
 
 void Router::put(std::size_t stream, const CopyRow& row) {
-  streams_.append(stream, row.bytes);
+  if (plan_.fill) {
+    filled_.clear();
+    append_filled_row(filled_, format_, row.bytes, *plan_.scope);
+    streams_.append(stream, filled_);
+  } else {
+    streams_.append(stream, row.bytes);
+  }
   streams_.mark_row(stream);
 }
 

@@ -102,7 +102,23 @@ bool RowPlacer::server_can_read(const Error& error) const {
 }
 
 Result<ShardId> RowPlacer::place(const std::vector<keys::KeyValue>& key) const {
-  return placement_->place(key);
+  if (scope_ && (key.size() != 1 || !(key[0] == *scope_)))
+    return refuse(Refusal::kScope, fmt::format("a row of {} has another key", table_));
+  Result<ShardId> shard = placement_->place(key);
+  if (shard && only_ && *shard != *only_) {
+    return refuse(Refusal::kScope, fmt::format("a row of {} belongs to another shard", table_),
+                  "RESET shoal.shard");
+  }
+  return shard;
+}
+
+Result<ShardId> RowPlacer::keep_to_key(std::string_view text) {
+  Result<keys::KeyValue> value = keys::parse_text(columns_.at(0).type, text, settings_);
+  if (!value) return value.error();
+  Result<keys::KeyValue> stored = keys::apply_typmod(*std::move(value), columns_[0].typmod);
+  if (!stored) return stored.error();
+  scope_ = *std::move(stored);
+  return place({*scope_});
 }
 
 Result<ShardId> RowPlacer::place_text(const std::vector<std::string_view>& fields) {
@@ -117,7 +133,7 @@ Result<ShardId> RowPlacer::place_text(const std::vector<std::string_view>& field
     if (!stored) return stored.error();
     key_.push_back(*std::move(stored));
   }
-  Result<ShardId> shard = placement_->place(key_);
+  Result<ShardId> shard = place(key_);
   if (!shard) return shard;
   last_fields_.assign(fields.begin(), fields.end());
   last_shard_ = *shard;
@@ -138,7 +154,7 @@ Result<ShardId> RowPlacer::place_binary(const std::vector<std::string_view>& fie
     if (!stored) return stored.error();
     key_.push_back(*std::move(stored));
   }
-  return placement_->place(key_);
+  return place(key_);
 }
 
 }  // namespace shoal::exec

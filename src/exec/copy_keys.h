@@ -30,6 +30,11 @@ class RowPlacer {
   Result<ShardId> place_binary(const std::vector<std::string_view>& fields);
   Result<ShardId> place(const std::vector<keys::KeyValue>& key) const;
 
+  // From now on every key must be this one (SH0307), and lie on that shard if one is given. The
+  // shard of the key comes back.
+  Result<ShardId> keep_to_key(std::string_view text);
+  void keep_to_shard(ShardId shard) { only_ = shard; }
+
   struct Column {
     std::string name;
     keys::KeyType type;
@@ -48,6 +53,8 @@ class RowPlacer {
   keys::ParseSettings settings_;
   bool converts_text_ = false;  // the data is in another encoding than the server's
   std::vector<keys::KeyValue> key_;
+  std::optional<keys::KeyValue> scope_;
+  std::optional<ShardId> only_;
   // The row before: loads often come sorted by key.
   std::vector<std::string> last_fields_;
   std::optional<ShardId> last_shard_;

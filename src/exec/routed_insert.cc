@@ -41,6 +41,7 @@ Result<RowsOfShard> place_rows(Run run, const plan::RoutedInsert& insert,
   RowsOfShard placed;
   Result<RowPlacer> placer = RowPlacer::make(run.request.snapshot, insert.table, insert.keyspace);
   if (!placer) return placer.error();
+  if (insert.only) placer->keep_to_shard(*insert.only);
   for (std::size_t row = 0; row < rows.size(); ++row) {
     Result<ShardId> shard = place_row(*placer, insert, rows, row);
     if (!shard) return shard.error();

@@ -113,6 +113,21 @@ std::unique_ptr<Connection> Transaction::take_idle(const catalog::Snapshot& snap
 }
 
 io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
+  if (isolation_.empty() || state_ == State::kIdle) return enter(shard);
+  return use_strictly(shard);
+}
+
+io::Task<Result<Connection*>> Transaction::use_strictly(ShardId shard) {
+  for (Participant& p : participants_) {
+    if (p.read && p.shard != shard) co_return refuse(Refusal::kIsolationOverShards, isolation_);
+  }
+  Result<Connection*> c = co_await enter(shard);
+  if (!c) co_return c.error();
+  for (Participant& p : participants_) p.read |= p.shard == shard;
+  co_return *c;
+}
+
+io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
   for (Participant& p : participants_) {
     if (p.shard != shard) continue;
     if (p.connection->broken()) {
@@ -158,8 +173,10 @@ io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
 
 void Transaction::late_begin() {
   begin_implicit();
-  for (Participant& p : participants_)
+  for (Participant& p : participants_) {
     if (!p.begun) append_begin(p);
+    p.read = true;
+  }
 }
 
 void Transaction::mark_wrote(ShardId shard) {
@@ -216,6 +233,7 @@ void Transaction::clear() {
   state_ = State::kIdle;
   implicit_ = false;
   begin_text_.clear();
+  isolation_.clear();
   replay_.clear();
   snapshot_.reset();
 }
@@ -223,7 +241,7 @@ void Transaction::clear() {
 void Transaction::ended() {
   for (Participant& p : participants_) {
     if (p.begun) p.connection->settings = *settings_;
-    p.begun = p.wrote = p.temp = false;
+    p.begun = p.wrote = p.temp = p.read = false;
   }
   if (on_end_ && !participants_.empty() && !participants_.front().connection->broken())
     on_end_(*participants_.front().connection);
@@ -235,7 +253,7 @@ void Transaction::release() {
   if (state_ != State::kIdle) return;
   std::vector<Participant> rest;
   for (Participant& p : participants_) {
-    p.begun = p.wrote = p.temp = false;
+    p.begun = p.wrote = p.temp = p.read = false;
     if (pinned_.value != 0 && p.shard == pinned_ && !p.connection->broken())
       rest.push_back(std::move(p));
     else

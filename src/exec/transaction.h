@@ -58,6 +58,11 @@ class Transaction {
   // are swallowed). Errors leave the transaction as it was, except that a lost participant fails
   // it.
   io::Task<Result<backend::Connection*>> use(ShardId shard);
+  // The same for a statement that takes no snapshot (SET, SHOW).
+  io::Task<Result<backend::Connection*>> use_for_setting(ShardId shard) { return enter(shard); }
+  // Refuses (SH0402) a second shard until the transaction ends, with its isolation level as the
+  // reason; empty: does not.
+  void keep_to_one_shard(std::string isolation) { isolation_ = std::move(isolation); }
   // The same for a connection that is taken already, without waiting; nullptr otherwise.
   backend::Connection* enlisted(ShardId shard);
   // Sends BEGIN behind what was already sent in this implicit transaction block (a pipeline).
@@ -69,6 +74,7 @@ class Transaction {
     std::unique_ptr<backend::Connection> connection;
     ShardId shard;
     bool begun = false, wrote = false, temp = false;
+    bool read = false;  // a statement ran there, not only SET
   };
   std::vector<Participant>& participants() { return participants_; }
   std::size_t writers() const;
@@ -104,6 +110,8 @@ class Transaction {
  private:
   // Brings settings up to date on the connection; waits only when they differ.
   io::Task<Result<>> apply_settings(backend::Connection& c);
+  io::Task<Result<backend::Connection*>> enter(ShardId shard);
+  io::Task<Result<backend::Connection*>> use_strictly(ShardId shard);
   void append_begin(Participant& p);
   io::Task<Result<>> enlist(Participant& p);
   std::unique_ptr<backend::Connection> take_idle(const catalog::Snapshot& snapshot, ShardId shard);
@@ -117,6 +125,7 @@ class Transaction {
   bool implicit_ = false;
   ShardId pinned_;
   std::string begin_text_;
+  std::string isolation_;  // of keep_to_one_shard()
   std::vector<std::string> replay_;
   const backend::Settings* settings_ = nullptr;
   backend::Settings settings_at_begin_;

@@ -1,5 +1,6 @@
 // COPY, TRUNCATE, LOCK TABLE, VACUUM and their like: statements about whole tables.
 #include "plan/planner.h"
+#include "plan/texts.h"
 
 namespace shoal::plan {
 
@@ -13,16 +14,6 @@ Oid Planner::named_table(const sql::RangeVar& rv, const catalog::Table*& out) co
   out = temporary ? nullptr : snapshot_.resolve_table(in_.session.search_path, rv.schema, rv.name);
   return out == nullptr ? Oid{} : out->oid;
 }
-
-namespace {
-
-bool has_header(const sql::Copy& c) {
-  return std::any_of(c.options.begin(), c.options.end(), [](const auto& o) {
-    return o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0";
-  });
-}
-
-}  // namespace
 
 Plan Planner::done_copy(Plan plan, const sql::Copy& c, const catalog::Table* t) const {
   plan.writes = plan.locks = c.from;
@@ -47,6 +38,7 @@ Plan Planner::copy_query(const sql::Copy& c) {
   route::Deriver d(a, reader_);
   const Property p = d.block(a.root);
   trace_ = d.trace();
+  decided_ = !d.sources().empty();
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
   if (p.anywhere()) return done(forward(snapshot_.home, p.rule));
   if (!c.file.empty() || c.program) {
@@ -59,9 +51,6 @@ Plan Planner::copy_query(const sql::Copy& c) {
       a.effects.moment || a.row_locks || a.sampled) {
     return refused(Refusal::kNotProvable,
                    p.gathered() ? p.rule : "COPY of an ordered query over shards");
-  }
-  if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied, "COPY of a query over shards");
   }
   Plan plan;
   plan.node = CopyOut{p.shards, {}, has_header(c)};
@@ -88,9 +77,6 @@ Plan Planner::copy(const sql::Copy& c) {
   }
   const std::vector<ShardId> shards = shards_of(*t);
   if (shards.size() == 1) return done_copy(forward(shards[0], "one shard"), c, t);
-  if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied, "COPY of a sharded table");
-  }
   Plan plan;
   plan.node = CopyOut{shards, {}, has_header(c)};
   plan.reason = "sharded table " + t->name;
@@ -146,6 +132,12 @@ Plan Planner::copy_in(const sql::Copy& c, const catalog::Table& t) {
   for (const std::int16_t attnum : t.key_attnums) {
     const catalog::Column* key = t.column(attnum);
     const int at = key == nullptr ? -1 : field(key->name);
+    if (at < 0 && key != nullptr && fills_key_) {
+      in.key_fields.push_back(static_cast<int>(in.columns.size()));
+      in.columns.push_back(key->name);
+      in.fill = true;
+      continue;
+    }
     if (at < 0 && key != nullptr && !key->has_default) {
       return error(make_error("23502", "null value in column \"" + key->name + "\" of relation \"" +
                                            t.name + "\" violates not-null constraint"));

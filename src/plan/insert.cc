@@ -285,9 +285,6 @@ Plan Planner::insert_values(InsertWork& w) {
     }
     return plan;
   }
-  if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied, "its rows belong to several shards");
-  }
   if (w.moment) return computed_values(w);
   return split_values(w, shards);
 }
@@ -366,6 +363,7 @@ Plan Planner::insert(const sql::Insert& s) {
   Property p;
   if (a.root >= 0) p = d.block(a.root);
   trace_ = d.trace();
+  decided_ = !d.sources().empty();
   // Subqueries of ON CONFLICT and RETURNING run where each row is.
   for (const auto& sub : a.block(a.relation(a.target).owner).sublinks) {
     if (d.block(sub.block).kind != Property::Kind::kEverywhere) {

@@ -179,23 +179,6 @@ std::string Planner::where_text(const route::Analysis& a, const route::Deriver& 
   return out.empty() ? "one shard" : out;
 }
 
-// SET shoal.shard: everything goes there as it came.
-Plan Planner::planned_shard() {
-  const catalog::Shard* s = snapshot_.shard(*in_.session.shard);
-  if (s == nullptr)
-    return refused(Refusal::kUnknownShard, "shoal.shard is '" + *in_.session.shard + "'");
-  Plan out = forward(s->id, "shoal.shard = '" + s->name + "'");
-  const bool reads = std::holds_alternative<sql::SelectPtr>(in_.statement.node);
-  out.writes = !reads;
-  out.user_code = true;
-  if (reads) {
-    const auto a = route::bind(in_.statement, snapshot_, in_.session);
-    out.writes = a.modifying_cte || a.row_locks || a.effects.home_action;
-    out.locks = a.row_locks;
-  }
-  return out;
-}
-
 Plan Planner::dispatch() {
   const auto& node = in_.statement.node;
   if (in_.session.scope_key) return scoped();
@@ -230,6 +213,8 @@ Plan Planner::plan() {
     ask.depends_on_params = true;
     return ask;
   }
+  if (std::holds_alternative<Error>(out.node)) return out;
+  if (auto stop = not_allowed(out)) return error(std::move(*stop));
   return out;
 }
 

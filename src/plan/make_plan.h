@@ -10,6 +10,10 @@
 
 namespace shoal::plan {
 
+// On how many shards the plan reads or writes rows; 1 where each row brings its own key, and for
+// the copies of a reference table.
+std::size_t shard_count(const Plan& plan);
+
 struct PlanInput {
   const sql::Statement& statement;
   const catalog::Snapshot& snapshot;

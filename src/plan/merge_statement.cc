@@ -89,6 +89,7 @@ Plan Planner::merge(const sql::Merge& s) {
   route::Deriver d(a, reader_);
   const Property p = d.rows(a.block(a.root));
   trace_ = d.trace();
+  decided_ = !d.sources().empty();
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
   if (!p.partitioned() && !p.singular()) {
     return refused(Refusal::kMergeStatement,
@@ -114,10 +115,6 @@ Plan Planner::merge(const sql::Merge& s) {
     }
   }
   if (p.singular()) return writes(forward(p.shards[0], where_text(a, d)));
-  if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied,
-                   "it would run on " + std::to_string(p.shards.size()) + " shards");
-  }
   Plan plan;
   Scatter scatter;
   scatter.shards = p.shards;

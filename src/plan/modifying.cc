@@ -144,6 +144,7 @@ Plan Planner::modifying_cte(const route::Analysis& a) {
   }
   if (stop) return std::move(*stop);
   trace_ = d.trace();
+  decided_ = !d.sources().empty();
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown || a.effects.home;
   if (one.why.empty() && needs_home && one.shard != snapshot_.home)
     one.why = "it needs tables of the home shard";

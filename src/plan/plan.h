@@ -119,6 +119,7 @@ struct RoutedInsert {
   std::string insert_suffix;         // OVERRIDING/ON CONFLICT text appended after VALUES
   std::string returning;             // RETURNING list text, empty if none
   std::vector<ShardId> copies;       // reference target: all shards
+  std::optional<ShardId> only;       // rows of other shards are refused
 };
 
 // COPY table FROM STDIN and COPY ... TO STDOUT.
@@ -129,6 +130,8 @@ struct CopyIn {
   KeyspaceId keyspace;
   std::vector<ShardId> shards;  // candidates; reference: all of them get every row
   bool reference = false;
+  std::optional<std::string> scope;  // the one key that rows may have
+  bool fill = false;                 // the key is not in the data: the last of `columns` gets it
 };
 struct CopyOut {
   std::vector<ShardId> shards;

@@ -1,5 +1,6 @@
 // The state of planning one statement; private to this room. One file for each kind of statement:
-// select.cc, scatter.cc, combine.cc, pull.cc, insert.cc, write.cc, reference.cc, copy.cc.
+// select.cc, scatter.cc, combine.cc, pull.cc, insert.cc, write.cc, reference.cc, copy.cc,
+// scope_plan.cc.
 // Thread rule: one statement, one thread.
 #pragma once
 #include <memory>
@@ -31,7 +32,6 @@ class Planner {
   Plan refused(Refusal number, std::string why, std::string hint) const;
   Plan error(Error e) const;
   Plan finish(Plan plan, const route::Analysis& a) const;
-  Plan planned_shard();
   // What stops any statement: refusals and errors found by name resolution. Only called when a
   // sharded or reference table is involved.
   std::optional<Plan> stopped(const route::Analysis& a) const;
@@ -44,8 +44,17 @@ class Planner {
   Oid named_table(const sql::RangeVar& rv, const catalog::Table*& out) const;
   void shape_all(Plan& plan) const;
 
-  // scope.cc
+  // fanout.cc: why the session does not want the plan
+  std::optional<Error> not_allowed(const Plan& plan) const;
+
+  // scope_plan.cc
   Plan scoped();
+  Plan scoped_utility(route::SessionFacts free);
+  Plan scoped_copy(const sql::Copy& c, const route::SessionFacts& free);
+  sql::SelectPtr table_query(const sql::Copy& c, const catalog::Table& t) const;
+  Plan planned_shard();
+  Plan shard_utility(Plan out);
+  Plan only_on(const catalog::Shard& shard);
   // Gives the plan of a changed statement its text, where it would be the client's.
   std::optional<Error> own_texts(Plan& plan, const sql::Statement& changed) const;
 
@@ -123,7 +132,9 @@ class Planner {
   const catalog::Snapshot& snapshot_;
   route::ConstantReader reader_;
   std::vector<std::string> trace_;
-  bool source_ = false;  // a source_plan()
+  bool decided_ = false;    // some constant decided a shard
+  bool source_ = false;     // a source_plan()
+  bool fills_key_ = false;  // COPY FROM under SET shoal.key
 };
 
 }  // namespace shoal::plan

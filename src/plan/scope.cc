@@ -1,11 +1,14 @@
 // SET shoal.key: every statement is about that key. Each sharded relation is filtered by it, an
 // inserted row gets it or must have it; what can't be filtered is refused. The condition is written
 // into the statement itself, so that it holds on whatever shards it runs.
-#include <map>
+#include "plan/scope.h"
 
-#include "plan/planner.h"
+#include <map>
+#include <set>
+
 #include "plan/texts.h"
 #include "plan/views.h"
+#include "route/bind.h"
 #include "sql/parse.h"
 #include "sql/visit.h"
 
@@ -22,14 +25,20 @@ class Scoper {
          route::ConstantReader& reader)
       : snapshot_(snapshot), session_(session), reader_(reader) {}
 
-  // Filters the statement; false when it has no sharded relation.
+  // Filters the statement; false when there is nothing to filter and the text stays.
   Result<bool> run(sql::Statement& s) {
     if (auto* q = std::get_if<sql::SelectPtr>(&s.node)) {
       if (auto done = expand_views(**q, snapshot_, session_); !done) return done.error();
     }
+    const bool answered = answer_current_setting(s, *session_.scope_key);
     const route::Analysis a = route::bind(s, snapshot_, session_);
     if (a.refusal) return *a.refusal;
-    if (!a.sharded) return false;
+    if (auto e = beyond_scope(s, a, snapshot_, session_)) return *e;
+    if (!a.sharded) {
+      if (a.opaque && snapshot_.any_sharded())
+        return refuse(Refusal::kScope, "a part of the statement is not understood");
+      return answered;
+    }
     if (a.error) return *a.error;
     if (a.opaque || a.modifying_cte)
       return refuse(Refusal::kScope, "a part of the statement can't be filtered");
@@ -44,11 +53,15 @@ class Scoper {
     for (const auto& r : a.relations) {
       if (r->view) return refuse(Refusal::kScope, "view " + r->name + " can't be filtered here");
     }
+    twice_ = conditions_may_tell(s, snapshot_, session_);
     sql::for_each_root(s, [&](const auto& root) { inside(own_node(&root)); });
     if (auto* u = std::get_if<std::unique_ptr<sql::Update>>(&s.node)) update(**u);
     if (auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&s.node)) remove(**d);
     if (auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&s.node)) insert(**i, a);
     if (error_) return *error_;
+    // Whatever was not met on the way has no condition.
+    if (done_.size() != sharded_.size())
+      return refuse(Refusal::kScope, "a part of the statement can't be filtered");
     return true;
   }
 
@@ -86,22 +99,41 @@ class Scoper {
     return nullptr;
   }
 
+  // The operator is named with its schema: the search path could hold another one.
+  sql::ExprPtr comparison(sql::Operator::Form form, sql::ExprPtr left, std::string right) {
+    sql::Operator equals;
+    equals.form = form;
+    equals.name = {"pg_catalog", "="};
+    equals.left = std::move(left);
+    equals.right = make_string(std::move(right));
+    auto out = std::make_unique<sql::Expr>();
+    out->node = std::move(equals);
+    return out;
+  }
+
   void add(sql::ExprPtr& sink, const route::Relation& r, bool qualified_name) {
+    using Form = sql::Operator::Form;
     std::string name;
     if (key(r, name) == nullptr) return;
-    auto condition = std::make_unique<sql::Expr>();
-    sql::Operator equals;
-    equals.name = {"="};
-    equals.left = make_column(qualified_name ? r.name : "", name);
-    equals.right = make_string(*session_.scope_key);
-    condition->node = std::move(equals);
-    if (!sink) {
-      sink = std::move(condition);
+    done_.insert(r.source);
+    const std::string table = qualified_name ? r.name : "";
+    sql::BoolExpr both;
+    if (twice_) {
+      // As a member of a list the key costs half a comparison, and so it comes before all that
+      // could tell of other rows; the comparison beside it is what indexes and orders are known by.
+      std::string list = "{\"";
+      for (const char c : *session_.scope_key) {
+        if (c == '"' || c == '\\') list += '\\';
+        list += c;
+      }
+      both.args.push_back(comparison(Form::kAny, make_column(table, name), list + "\"}"));
+    }
+    both.args.push_back(comparison(Form::kPlain, make_column(table, name), *session_.scope_key));
+    if (sink) both.args.push_back(std::move(sink));
+    if (both.args.size() == 1) {
+      sink = std::move(both.args.front());
       return;
     }
-    sql::BoolExpr both;
-    both.args.push_back(std::move(sink));
-    both.args.push_back(std::move(condition));
     sink = std::make_unique<sql::Expr>();
     sink->node = std::move(both);
   }
@@ -169,6 +201,18 @@ class Scoper {
   void update(sql::Update& u) {
     for (auto& f : u.from) item(*f, &u.where);
     target(u.table, u.where);
+    const auto at = sharded_.find(&u.table);
+    if (at == sharded_.end()) return;
+    const catalog::Table& t = *at->second->table;
+    for (const auto& assignment : u.set) {
+      const catalog::Column* column = t.column(std::string_view(assignment.column));
+      if (column == nullptr || t.key_attnums.empty() || column->attnum != t.key_attnums[0])
+        continue;
+      const bool stays =
+          assignment.value && assignment.steps.empty() && is_scope(*assignment.value, *column);
+      if (!stays)
+        fail(refuse(Refusal::kScope, "SET " + column->name + " may give the row another key"));
+    }
   }
   void remove(sql::Delete& d) {
     for (auto& f : d.using_items) item(*f, &d.where);
@@ -215,6 +259,7 @@ class Scoper {
     std::string shown;
     const catalog::Column* column = key(*at->second, shown);
     if (column == nullptr || error_) return;
+    done_.insert(&s.table);
     const std::size_t width = a.root < 0 ? 0 : a.block(a.root).outputs.size();
     if (s.columns.empty()) {
       for (const auto& c : t.columns) {
@@ -227,9 +272,9 @@ class Scoper {
       if (s.columns[i].name == column->name) position = i;
     }
     const bool listed = position < s.columns.size();
-    if (!s.source) {
-      fail(refuse(Refusal::kScope, "DEFAULT VALUES"));
-      return;
+    if (!s.source) {  // DEFAULT VALUES
+      s.source = std::make_unique<sql::Select>();
+      s.source->values.emplace_back();
     }
     if (!listed) s.columns.push_back({column->name, {}});
     sql::Select& source = *s.source;
@@ -279,88 +324,16 @@ class Scoper {
   const route::SessionFacts& session_;
   route::ConstantReader& reader_;
   std::map<const sql::RangeVar*, const route::Relation*> sharded_;
+  std::set<const sql::RangeVar*> done_;  // of those, the ones that have their condition
+  bool twice_ = false;                   // conditions_may_tell()
   std::optional<Error> error_;
 };
 
 }  // namespace
 
-std::optional<Error> Planner::own_texts(Plan& plan, const sql::Statement& changed) const {
-  ShardText* text = nullptr;
-  if (auto* f = std::get_if<Forward>(&plan.node)) text = &f->text;
-  if (auto* s = std::get_if<Scatter>(&plan.node)) text = &s->text;
-  if (auto* r = std::get_if<ReferenceWrite>(&plan.node)) text = &r->text;
-  if (text == nullptr || !text->sql.empty()) return std::nullopt;
-  std::optional<Error> error;
-  const auto take = [&](Result<ShardText> made) {
-    if (made)
-      *text = std::move(*made);
-    else
-      error = made.error();
-  };
-  if (const auto* q = std::get_if<sql::SelectPtr>(&changed.node)) take(text_of(*sql::clone(**q)));
-  if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&changed.node))
-    take(text_of(*sql::clone(**i)));
-  if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&changed.node))
-    take(text_of(*sql::clone(**u)));
-  if (const auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&changed.node))
-    take(text_of(*sql::clone(**d)));
-  return error;
-}
-
-Plan Planner::scoped() {
-  route::SessionFacts free = in_.session;
-  free.scope_key.reset();
-  sql::Statement changed;
-  changed.text = in_.statement.text;
-  changed.max_param = in_.statement.max_param;
-  changed.has_opaque = in_.statement.has_opaque;
-  const auto& node = in_.statement.node;
-  if (const auto* q = std::get_if<sql::SelectPtr>(&node))
-    changed.node = sql::clone(**q);
-  else if (const auto* i = std::get_if<std::unique_ptr<sql::Insert>>(&node))
-    changed.node = sql::clone(**i);
-  else if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&node))
-    changed.node = sql::clone(**u);
-  else if (const auto* d = std::get_if<std::unique_ptr<sql::Delete>>(&node))
-    changed.node = sql::clone(**d);
-  else {
-    // Statements about whole tables have no place for the condition.
-    const PlanInput input{in_.statement, snapshot_, free, in_.params, in_.unique};
-    Plan plan = make_plan(input);
-    const bool touches = std::any_of(plan.tables.begin(), plan.tables.end(), [&](Oid oid) {
-      const catalog::Table* t = snapshot_.table(oid);
-      return t != nullptr && t->kind == TableKind::kSharded;
-    });
-    const bool home =
-        std::holds_alternative<Forward>(plan.node) || std::holds_alternative<Error>(plan.node);
-    if (touches || !home)
-      return refused(Refusal::kScope, "the statement is about all rows of its tables");
-    return plan;
-  }
-  Scoper scoper(snapshot_, in_.session, reader_);
-  auto filtered = scoper.run(changed);
-  if (!filtered) return error(filtered.error());
-  if (!*filtered) {
-    const PlanInput input{in_.statement, snapshot_, free, in_.params, in_.unique};
-    return make_plan(input);
-  }
-  const std::optional<std::string> bound = std::exchange(free.shard, std::nullopt);
-  const PlanInput input{changed, snapshot_, free, in_.params, in_.unique};
-  Plan plan = make_plan(input);
-  if (std::holds_alternative<Error>(plan.node) || std::holds_alternative<NeedTypes>(plan.node))
-    return plan;
-  if (auto e = own_texts(plan, changed)) return error(std::move(*e));
-  if (bound) {
-    const auto* f = std::get_if<Forward>(&plan.node);
-    if (f == nullptr || shard_name(f->shard) != *bound) {
-      return refused(Refusal::kScope, "shoal.key lies elsewhere than shoal.shard says");
-    }
-  }
-  plan.reuse.reset();
-  shape_all(plan);
-  plan.depends_on_params = in_.statement.max_param > 0;
-  plan.reason = "shoal.key = '" + *in_.session.scope_key + "'";
-  return plan;
+Result<bool> filter_by_scope(sql::Statement& s, const catalog::Snapshot& snapshot,
+                             const route::SessionFacts& session, route::ConstantReader& reader) {
+  return Scoper(snapshot, session, reader).run(s);
 }
 
 }  // namespace shoal::plan

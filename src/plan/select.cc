@@ -28,6 +28,7 @@ Plan Planner::select(const sql::Select& s) {
   route::Deriver d(a, reader_);
   Property p = d.block(a.root);
   trace_ = d.trace();
+  decided_ = !d.sources().empty();
   // Tables of home, catalogs and temporary tables exist on home only, wherever in the text they
   // are.
   const bool needs_home = a.single || a.catalog || a.temporary || a.unknown;
@@ -41,10 +42,6 @@ Plan Planner::select(const sql::Select& s) {
   }
   if (a.system_columns) {
     return refused(Refusal::kSystemColumn, "a system column is read over several shards");
-  }
-  if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied,
-                   "it would run on " + std::to_string(p.shards.size()) + " shards");
   }
   if (p.gathered() && (s.limit || s.offset)) {
     // What is left when the outermost LIMIT is applied to the merged rows.

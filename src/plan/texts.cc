@@ -79,6 +79,12 @@ sql::ExprPtr make_integer(std::int64_t number) {
                          std::to_string(number)});
 }
 
+bool has_header(const sql::Copy& c) {
+  return std::any_of(c.options.begin(), c.options.end(), [](const auto& o) {
+    return o.name == "header" && o.value != "false" && o.value != "off" && o.value != "0";
+  });
+}
+
 std::string qualified(const catalog::Table& t) {
   return sql::quote_identifier(t.schema) + "." + sql::quote_identifier(t.name);
 }

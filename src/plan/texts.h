@@ -23,6 +23,8 @@ sql::ExprPtr make_cast(sql::ExprPtr e, const catalog::Type& type);
 sql::ExprPtr make_string(std::string text);
 sql::ExprPtr make_integer(std::int64_t number);
 
+bool has_header(const sql::Copy& c);  // HEADER is on
+
 std::string qualified(const catalog::Table& t);  // "schema"."name"
 
 }  // namespace shoal::plan

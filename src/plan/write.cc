@@ -77,6 +77,7 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   route::Deriver d(a, reader_);
   const Property p = d.rows(a.block(a.root));
   trace_ = d.trace();
+  decided_ = !d.sources().empty();
   if (t.kind == catalog::TableKind::kReference) {
     const bool alone = a.block(a.root).from.size() == 1;
     if (p.kind != Property::Kind::kEverywhere && p.kind != Property::Kind::kAnyOne) {
@@ -108,10 +109,6 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   if (a.effects.moment) {
     return refused(Refusal::kVolatileInPull, "now() has another value on each shard",
                    "pass the time as a parameter");
-  }
-  if (in_.session.fanout == route::Fanout::kDeny) {
-    return refused(Refusal::kFanoutDenied,
-                   "it would run on " + std::to_string(p.shards.size()) + " shards");
   }
   Plan plan;
   Scatter scatter;

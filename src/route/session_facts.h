@@ -20,6 +20,8 @@ struct SessionFacts {
   std::optional<std::string> scope_key;    // SET shoal.key
   std::optional<std::string> shard;        // SET shoal.shard
   Fanout fanout = Fanout::kAllow;
+  bool require_key = false;                // SET shoal.require_key
+  std::string default_isolation;           // SET default_transaction_isolation; empty: the role's
   std::vector<std::string> temp_tables;    // this session's own temporary tables (on home)
   bool in_transaction = false;
   std::uint64_t settings_hash = 0;         // changes whenever anything above changes

@@ -51,7 +51,7 @@ std::optional<ShardId> place_again(const plan::Plan::KeySource& reuse,
 std::optional<Placed> Session::known_plan(const StatementInfo& statement, const wire::Bind& bind) {
   const catalog::Snapshot& snap = *snapshot();
   if (!statement.plan || statement.plan_epoch != snap.epoch || ddl_in_transaction_ ||
-      statement.plan_facts != facts_.settings_hash)
+      statement.plan_facts != facts().settings_hash || facts().scope_key)
     return std::nullopt;
   const plan::Plan& known = *statement.plan;
   if (!known.reuse) return Placed{std::get<plan::Forward>(known.node).shard, statement.plan};
@@ -82,10 +82,10 @@ io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statemen
       const auto* forward = std::get_if<plan::Forward>(&plan->node);
       bool reusable = forward && forward->text.sql.empty() &&
                       (plan->reuse ? plan->reuse->param > 0 : !plan->depends_on_params);
-      if (reusable && !ddl_in_transaction_) {
+      if (reusable && !ddl_in_transaction_ && !facts().scope_key) {
         statement->plan = plan;
         statement->plan_epoch = epoch;
-        statement->plan_facts = facts_.settings_hash;
+        statement->plan_facts = facts().settings_hash;
       }
       co_return plan;
     }
@@ -97,7 +97,7 @@ io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statemen
 
 // Only the one shard of a cluster may judge what the router can't read.
 io::Task<Result<plan::PlanPtr>> Session::plan_unparsed(const StatementInfo& statement) {
-  if (snapshot()->active_shards().size() != 1) {
+  if (snapshot()->active_shards().size() != 1 || facts().scope_key) {
     Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
     if (!c) co_return c.error();
     SHOAL_CO_TRY(co_await settle_link());  // its Parse error, if it has one
@@ -148,6 +148,8 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
                      ? "unnamed prepared statement does not exist"
                      : fmt::format("prepared statement \"{}\" does not exist", bind->statement));
   StatementPtr statement = found->second;
+  HintEnd end{*this};
+  if (statement->hint) SHOAL_CO_TRY(begin_hint(*statement->hint));
   std::string portal_name = name_key(bind->portal);
   if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
     co_return aborted_error();
@@ -156,6 +158,7 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
 
   Portal portal;
   portal.statement = statement;
+  portal.key = facts().scope_key;
   if (answered_here(*statement)) {
     portal.bound = bound_of(*statement, *bind);
   } else {
@@ -196,11 +199,11 @@ io::Task<Result<>> Session::bind_on_server(const wire::Frame& frame, const wire:
   }
   if (plan.writes || plan.tables.empty() || statement->reads_sequences)
     SHOAL_CO_TRY(co_await mind_sequences(**c, plan.writes, statement->text));
-  if (statement->uses_set_config && statement->handling == Handling::kPlan && !facts_.shard) {
+  if (statement->uses_set_config && statement->handling == Handling::kPlan && !facts().shard) {
     const exec::Bound bound = bound_of(*statement, bind);
     SHOAL_CO_TRY(note_set_config(statement->statement(), &bound, 0));
   }
-  if (statement->uses_set_config && facts_.shard) (*c)->user_code = true;
+  if (statement->uses_set_config && facts().shard) (*c)->user_code = true;
   if (plan.writes) txn_.mark_wrote(portal.link);
   if (plan.user_code) (*c)->user_code = true;
   const bool unnamed = bind.statement.empty();

@@ -91,6 +91,7 @@ io::Task<Result<>> Session::extended_error(Error e) {
   }
   bool told = failed_;  // the server's own error came first
   undo_names(tag_);
+  if (txn_.idle()) undo_scope();
   emit_locals(tag_);
   locals_.clear();
   deferred_.clear();
@@ -225,6 +226,7 @@ io::Task<Result<>> Session::settle_link() {
     settings_at_begin_ = settings_;
     facts_at_begin_ = facts_;
     txn_.late_begin();
+    mind_isolation();
   }
   wire::append_sync(c.out());
   c.pending().sent('S', {.swallow = true, .tag = tag_});
@@ -319,6 +321,7 @@ io::Task<Result<>> Session::on_execute(wire::Frame frame) {
     auto cursor = cursors_.find(name_key(execute->portal));
     if (cursor == cursors_.end())
       co_return make_error("34000", fmt::format("portal \"{}\" does not exist", execute->portal));
+    SHOAL_CO_TRY(check_opened(cursor->second.key));
     Result<backend::Connection*> c = co_await link_to(cursor->second.shard);
     if (!c) co_return c.error();
     (*c)->out() += frame.bytes;
@@ -327,6 +330,9 @@ io::Task<Result<>> Session::on_execute(wire::Frame frame) {
     co_return Result<>();
   }
   Portal& portal = found->second;
+  HintEnd end{*this};
+  if (portal.statement->hint) SHOAL_CO_TRY(begin_hint(*portal.statement->hint));
+  if (portal.plan) SHOAL_CO_TRY(check_opened(portal.key));
   ++context_.counters.queries;
   if (portal.on_server) {
     Result<backend::Connection*> c = co_await link_to(portal.link);
@@ -445,6 +451,8 @@ io::Task<Result<>> Session::on_sync() {
   deferred_.clear();
   pending_sets_.clear();
   before_sets_.reset();
+  if (failed_ && txn_.idle()) undo_scope();
+  before_scope_.reset();
   name_changes_.clear();
   unconfirmed_.clear();
   link_ = nullptr;

@@ -243,15 +243,17 @@ void Session::on_complete(std::uint32_t tag, backend::Connection& c) {
     if (it->local) {
       txn_.replay(sql);
       sets_.push_back(sql);
+      change_facts(true, [&] { apply_setting_to_facts(it->name, {it->value}); });
     } else {
-      if (txn_.idle() && !before_sets_) before_sets_ = Savepoint{"", settings_, facts_};
+      if (txn_.idle() && !before_sets_)
+        before_sets_ = Savepoint{"", settings_, facts_, local_facts_};
       settings_[it->name] = sql;
       c.settings[it->name] = sql;
       if (!txn_.idle()) {
         txn_.replay(sql);
         sets_.push_back(sql);
       }
-      apply_setting_to_facts(it->name, {it->value});
+      change_facts(false, [&] { apply_setting_to_facts(it->name, {it->value}); });
     }
     it = pending_sets_.erase(it);
   }

@@ -11,6 +11,7 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
   const auto* select = std::get_if<sql::SelectPtr>(&statement.node);
   const sql::RangeVar* into = select && (*select)->into ? &*(*select)->into : nullptr;
   if ((ddl && ddl->temporary) || (into && into->persistence == 't')) {
+    SHOAL_CO_TRY(check_temporary(statement));
     Result<> done = co_await pass_text(home, text, true);
     if (!done || server_error_) co_return done;
     if (into) temp_tables_.insert(into->name);

@@ -50,8 +50,8 @@ void Session::initial_settings(const ClientIdentity& identity) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (name.starts_with("shoal.")) {
-      if (name == "shoal.key") facts_.scope_key = value;
-      if (name == "shoal.shard") facts_.shard = value;
+      start_fanout_ |= name == "shoal.fanout";
+      take_start_setting(name, value);
       return;
     }
     settings_[name] = fmt::format("SELECT pg_catalog.set_config({}, {}, false)",
@@ -105,6 +105,10 @@ void Session::initial_settings(const ClientIdentity& identity) {
 io::Task<Result<>> Session::greet() {
   Result<backend::Connection*> c = co_await txn_.use(snapshot()->home);
   if (!c) co_return c.error();
+  if (Result<> role = co_await take_role_settings(**c); !role) {
+    txn_.release();
+    co_return role.error();
+  }
   wire::append_auth_ok(client_.out());
   report_parameters(**c);
   client_.out() += std::exchange(reports_, {});
@@ -244,8 +248,8 @@ const catalog::SnapshotPtr& Session::snapshot() {
 }
 
 ShardId Session::home_or_enlisted() {
-  if (facts_.shard)
-    if (const catalog::Shard* shard = snapshot()->shard(*facts_.shard)) return shard->id;
+  if (facts().shard)
+    if (const catalog::Shard* shard = snapshot()->shard(*facts().shard)) return shard->id;
   for (auto& p : txn_.participants())
     if (!p.connection->broken()) return p.shard;
   return snapshot()->home;
@@ -255,6 +259,7 @@ void Session::begin_implicit() {
   settings_at_begin_ = settings_;
   facts_at_begin_ = facts_;
   txn_.begin_implicit();
+  mind_isolation();
 }
 
 plan::PlanPtr Session::make_plan(const sql::Statement& statement,
@@ -266,12 +271,26 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
     plan->depends_on_params = true;  // never cached: it depends on the session
     return plan;
   };
+  auto refused = [](Error e) {
+    auto plan = std::make_shared<plan::Plan>();
+    plan->node = std::move(e);
+    plan->depends_on_params = true;
+    return plan;
+  };
   // A cursor lives on the shard that opened it.
   if (const auto* fetch = std::get_if<sql::Fetch>(&statement.node)) {
     auto cursor = cursors_.find(fetch->cursor);
     if (auto portal = portals_.find(fetch->cursor);
-        portal != portals_.end() && portal->second.on_server)
+        portal != portals_.end() && portal->second.on_server) {
+      if (auto own = check_opened(portal->second.key); !own) return refused(own.error());
       return forward(portal->second.link, false);
+    }
+    if (cursor != cursors_.end()) {
+      if (auto own = check_opened(cursor->second.key); !own) return refused(own.error());
+    } else if (facts().scope_key) {
+      return refused(
+          make_error("34000", fmt::format("cursor \"{}\" does not exist", fetch->cursor)));
+    }
     return forward(cursor == cursors_.end() ? home_or_enlisted() : cursor->second.shard, false);
   }
   if (const auto* close = std::get_if<sql::ClosePortal>(&statement.node)) {
@@ -291,24 +310,28 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
   if (const auto* listen = std::get_if<sql::Listen>(&statement.node); listen)
     return forward(snapshot()->home, true);
   // Statements are prepared on servers under names of the router's own, and not on all of them.
-  if (!facts_.shard && mentions(statement.text, "pg_prepared_statement")) {
+  if (!facts().shard && mentions(statement.text, "pg_prepared_statement")) {
     auto plan = std::make_shared<plan::Plan>();
     plan->node = refuse(Refusal::kShardLocalCatalog,
                         "pg_prepared_statements shows the statements of one server connection");
     return plan;
   }
   facts_.in_transaction = !txn_.idle();
+  if (hinted_) hinted_->in_transaction = facts_.in_transaction;
   if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.node)) {
     sql::Statement inner;
     inner.node = sql::clone(*declare->query);
     inner.text = sql::deparse(*declare->query);
     inner.max_param = statement.max_param;
     auto plan = std::make_shared<plan::Plan>(
-        plan::make_plan({inner, *snapshot(), facts_, params, ++unique_}));
-    if (const auto* f = std::get_if<plan::Forward>(&plan->node)) {
-      cursors_[declare->name] = Cursor{f->shard, declare->hold};
+        plan::make_plan({inner, *snapshot(), facts(), params, ++unique_}));
+    if (auto* f = std::get_if<plan::Forward>(&plan->node)) {
+      cursors_[declare->name] = Cursor{f->shard, declare->hold, facts().scope_key};
       if (declare->hold) txn_.pin(f->shard);
-      return forward(f->shard, plan->writes);
+      if (f->text.sql.empty()) return forward(f->shard, plan->writes);
+      f->text.sql = declare_text(*declare, f->text.sql);
+      plan->depends_on_params = true;
+      return plan;
     }
     if (!std::get_if<Error>(&plan->node))
       plan->node = refuse(Refusal::kCursorOverShards, declare->name);
@@ -317,15 +340,19 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
   if (const auto* explain = std::get_if<sql::Explain>(&statement.node);
       explain && !explain->route && statement.inner) {
     plan::PlanPtr inner = make_plan(*statement.inner, params);
-    if (const auto* f = std::get_if<plan::Forward>(&inner->node))
+    if (const auto* f = std::get_if<plan::Forward>(&inner->node)) {
+      if (!f->text.sql.empty())
+        return refused(refuse(Refusal::kUnknownGrammar, "EXPLAIN of a statement that is changed"));
       return forward(f->shard, explain->analyze && inner->writes);
+    }
     return inner;
   }
   if (const auto* copy = std::get_if<sql::Copy>(&statement.node);
-      copy && (copy->program || !copy->file.empty()) && snapshot()->active_shards().size() > 1)
+      copy && (copy->program || !copy->file.empty()) && !facts().scope_key && !facts().shard &&
+      snapshot()->active_shards().size() > 1)
     return forward(home_or_enlisted(), true);
   return std::make_shared<plan::Plan>(
-      plan::make_plan({statement, *snapshot(), facts_, params, ++unique_}));
+      plan::make_plan({statement, *snapshot(), facts(), params, ++unique_}));
 }
 
 namespace {
@@ -409,8 +436,13 @@ io::Task<Result<std::string>> Session::run_plan_to(const plan::Plan& plan, exec:
   } else {
     ++context_.counters.many_shards;
   }
-  if (!isolation_.empty() && isolation_ != "read committed" && isolation_ != "read uncommitted")
-    co_return refuse(Refusal::kIsolationOverShards, isolation_);
+  const std::size_t shards = plan::shard_count(plan);
+  if (is_strict() && (shards > 1 || std::get_if<plan::Pull>(&plan.node)))
+    co_return refuse(Refusal::kIsolationOverShards, isolation());
+  if (shards > 1 && facts().fanout == route::Fanout::kWarn) {
+    wire::append_notice(client_.out(), "WARNING", "01000",
+                        fmt::format("the statement runs on {} shards", shards));
+  }
   exec::DescriptionPtr description;
   bool copies = std::get_if<plan::CopyOut>(&plan.node) || std::get_if<plan::Broadcast>(&plan.node);
   if (!copies) {
@@ -547,6 +579,7 @@ io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows
     co_return Result<>();
   }
   if (!portal.plan) {
+    SHOAL_CO_TRY(check_scope(statement.statement(), statement.handling));
     if (statement.handling == Handling::kCommand) {
       if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
       co_return co_await run_command(statement.statement(), &portal.bound, false);
@@ -594,6 +627,9 @@ io::Task<Result<>> Session::on_function_call(wire::Frame frame) {
   server_error_ = failed_ = false;
   if (txn_.state() == exec::Transaction::State::kFailed) {
     wire::append_error(client_.out(), aborted_error());
+  } else if (facts_.scope_key) {
+    wire::append_error(client_.out(), refuse(Refusal::kScope, "FunctionCall"));
+    txn_.fail();
   } else if (snapshot()->active_shards().size() != 1) {
     wire::append_error(client_.out(),
                        refuse(Refusal::kProtocol, "FunctionCall over several shards"));

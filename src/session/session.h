@@ -82,15 +82,18 @@ class Session {
     bool started = false, on_server = false;
     std::vector<std::size_t> row_ends;
     std::size_t next_row = 0;
+    std::optional<std::string> key;  // shoal.key at Bind
   };
   struct Cursor {
     ShardId shard;
     bool hold = false;
+    std::optional<std::string> key;  // shoal.key when it was declared
   };
   struct Savepoint {
     std::string name;
     backend::Settings settings;
     route::SessionFacts facts;
+    std::optional<route::SessionFacts> local_facts;
     std::size_t sets = 0;  // how many of sets_ came before
   };
   struct PendingSet {
@@ -160,21 +163,45 @@ class Session {
                                            const exec::Bound* asked);
   // ---- transactions.cc
   void note_isolation(const std::string& isolation);
+  const std::string& isolation() const;
+  bool is_strict() const;
+  void mind_isolation();
+  void begin_again(std::string text, const std::string& level);
   std::string begin_text(const sql::Transaction& t) const;
   io::Task<Result<>> run_transaction(const sql::Transaction& t, std::string_view text);
   io::Task<Result<>> run_commit(const sql::Transaction& t);
   io::Task<Result<>> run_rollback(const sql::Transaction& t);
   io::Task<Result<>> run_savepoint(const sql::Transaction& t);
   io::Task<Result<>> run_set(const sql::SetVariable& set, std::string_view text);
-  Result<> run_set_shoal(const sql::SetVariable& set, const std::string& name);
-  Result<> run_show_shoal(const sql::ShowVariable& show, bool simple);
   void reset_setting_in_facts(const std::string& name);
   io::Task<Result<>> run_prepare(const sql::Prepare& p, const sql::Statement& inner);
   io::Task<Result<>> run_execute(const sql::Execute& e, const exec::Bound* asked);
+  Result<ShardId> place_arguments(const sql::Execute& e, const std::string& select);
   io::Task<Result<>> run_deallocate(const sql::Deallocate& d);
   io::Task<Result<>> run_discard(const sql::Discard& d, std::string_view text);
   io::Task<Result<>> run_explain(const sql::Explain& e, const sql::Statement& statement,
                                  bool simple);
+  // ---- scope.cc
+  const route::SessionFacts& facts() const { return hinted_ ? *hinted_ : facts_; }
+  void take_start_setting(const std::string& name, const std::string& value);
+  io::Task<Result<>> take_role_settings(backend::Connection& home);
+  Result<> run_set_shoal(const sql::SetVariable& set, const std::string& name);
+  Result<> run_show_shoal(const sql::ShowVariable& show, bool simple);
+  Result<> check_reset_all() const;
+  void undo_scope();
+  Result<> take_hint(std::string_view text);
+  Result<> begin_hint(const sql::Hint& hint);
+  Result<> check_scope(const sql::Statement& statement, Handling handling) const;
+  Result<> check_temporary(const sql::Statement& statement);
+  Result<> check_opened(const std::optional<std::string>& key) const;
+  // Runs `change` on the facts, and, unless it is local, on those that outlive the transaction.
+  template <class Change>
+  void change_facts(bool local, Change&& change);
+  // Ends the hint of a statement.
+  struct HintEnd {
+    Session& session;
+    ~HintEnd() { session.hinted_.reset(); }
+  };
   // ---- schema.cc
   io::Task<Result<>> run_ddl(const sql::Statement& statement, std::string_view text);
   io::Task<Result<>> run_ddl_outside(const DdlPlan& plan, std::string_view text);
@@ -227,6 +254,7 @@ class Session {
   io::Task<Result<>> finish_implicit();
   io::Task<> fail_statement(const Error& e);  // the transaction's part of an error
   void facts_changed();
+  static void hash_facts(route::SessionFacts& facts);
   void apply_setting_to_facts(const std::string& name, const std::vector<std::string>& values);
   void on_transaction_end(bool committed);
   void initial_settings(const ClientIdentity& identity);
@@ -241,9 +269,15 @@ class Session {
   route::SessionFacts facts_, initial_facts_, facts_at_begin_;
   std::size_t reported_hash_ = 0;  // of the connection whose parameters were reported last
   bool reported_nameless_ = false;
-  std::map<std::string, std::string> reported_;  // ParameterStatus as the client knows it
-  std::string reports_;                          // ParameterStatus frames for the next ready()
-  bool ended_by_server_ = false;                 // a server sent FATAL for this client's statement
+  std::optional<route::SessionFacts> hinted_;        // facts_ with the running statement's hint
+  std::optional<route::SessionFacts> local_facts_;   // facts_ without the SET LOCALs
+  std::optional<route::SessionFacts> before_scope_;  // facts_ before a pipeline's SET shoal.key
+  std::optional<Error> start_error_;                 // in the start-up packet
+  bool start_fanout_ = false;                        // it says shoal.fanout
+  std::string role_isolation_ = "read committed";    // of new transactions, without SET
+  std::map<std::string, std::string> reported_;      // ParameterStatus as the client knows it
+  std::string reports_;                              // ParameterStatus frames for the next ready()
+  bool ended_by_server_ = false;  // a server sent FATAL for this client's statement
   std::unordered_map<std::string, StatementPtr> statements_;  // "" is the unnamed one
   std::unordered_map<std::string, Portal> portals_;
   std::map<std::string, Cursor> cursors_;
@@ -257,6 +291,7 @@ class Session {
   std::vector<Oid> touched_;      // tables counted in CoreContext::in_flight
   std::string isolation_;         // of the open transaction, empty: the default
   bool several_ = false;          // one of several statements of a Query
+  bool later_ = false;            // and not the first of them
   bool shutting_down_ = false;
 
   // Extended protocol, between two Syncs.
@@ -294,7 +329,23 @@ class Session {
   std::optional<Savepoint> before_sets_;
 };
 
+// The words of SET's value list as plain texts; nullopt when one is not a constant or a name.
+std::optional<std::vector<std::string>> constant_values(const sql::ExprList& values);
+// EXPLAIN and DECLARE with another statement behind their options.
+std::string explain_text(const sql::Explain& e, std::string_view statement);
+std::string declare_text(const sql::DeclareCursor& d, std::string_view query);
+
 // SELECT, INSERT, UPDATE or DELETE as text again; refused (SH0002) for everything else.
 Result<std::string> deparse_dml(const sql::Statement& statement);
+
+template <class Change>
+void Session::change_facts(bool local, Change&& change) {
+  if (local && !local_facts_) local_facts_ = facts_;
+  change();
+  if (local || !local_facts_) return;
+  std::swap(facts_, *local_facts_);
+  change();
+  std::swap(facts_, *local_facts_);
+}
 
 }  // namespace shoal::session

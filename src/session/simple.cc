@@ -23,10 +23,13 @@ io::Task<Result<>> Session::on_query(wire::Frame frame) {
   }
   statements_.erase("");  // PostgreSQL: a Query destroys the unnamed statement
   ++context_.counters.queries;
-  Result<> done = co_await run_text(query->sql);
+  Result<> done = take_hint(query->sql);
+  if (done) done = co_await run_text(query->sql);
   while (!done && is_plan_again(done.error())) done = co_await run_text(query->sql);
   pending_sets_.clear();
   before_sets_.reset();
+  before_scope_.reset();
+  hinted_.reset();
   if (!done) {
     if (done.error().fatal && done.error().shard.empty()) co_return done.error();
     co_await fail_statement(done.error());
@@ -50,6 +53,8 @@ std::optional<Placed> Session::known_plan(std::string_view text) {
   sql::normalize(text, facts_.standard_strings, normalized_);
   if (!normalized_.cacheable || normalized_.multiple || !normalized_.hint.empty())
     return std::nullopt;
+  // Under a scope each text is changed: nothing that was planned without it may be taken.
+  if (facts().scope_key || hinted_) return std::nullopt;
   if (txn_.state() == exec::Transaction::State::kFailed || ddl_in_transaction_) return std::nullopt;
   return services_.plans.find(normalized_, *snapshot(), facts_);
 }
@@ -83,10 +88,12 @@ io::Task<Result<>> Session::run_simple_statement(const sql::Statement& statement
   if (handling == Handling::kSession)
     co_return co_await run_session_statement(statement, text, nullptr);
   if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
+  SHOAL_CO_TRY(check_scope(statement, handling));
   if (handling == Handling::kCommand) co_return co_await run_command(statement, nullptr, true);
   if (handling == Handling::kDdl) co_return co_await run_ddl(statement, text);
   plan::PlanPtr plan = make_plan(statement, {});
-  if (std::get_if<plan::Forward>(&plan->node) && !ddl_in_transaction_) {
+  const bool cached = !ddl_in_transaction_ && !facts().scope_key && !hinted_;
+  if (std::get_if<plan::Forward>(&plan->node) && cached) {
     sql::normalize(text, facts_.standard_strings, normalized_);
     if (normalized_.cacheable && !normalized_.multiple && normalized_.hint.empty() &&
         !touches_session(text))
@@ -124,7 +131,7 @@ io::Task<Result<>> Session::run_plan_simple(plan::PlanPtr plan, const sql::State
     ShardId shard = forward->shard;
     plan::Plan reset;
     if (mentions(text, "set_config")) {
-      if (!facts_.shard) {
+      if (!facts().shard) {
         SHOAL_CO_TRY(note_set_config(statement, nullptr, tag_ + 1));
       } else {
         // A client that speaks to one server is not watched: its connection is reset afterwards.
@@ -149,8 +156,8 @@ io::Task<Result<>> Session::run_plan_simple(plan::PlanPtr plan, const sql::State
 // the server knows more than the router, and only one shard may judge.
 io::Task<Result<>> Session::run_unparsed(std::string_view text, Error syntax_error) {
   if (syntax_error.detail.starts_with("SH")) co_return syntax_error;
-  ShardId shard = facts_.shard ? home_or_enlisted() : snapshot()->home;
-  bool one_shard = snapshot()->active_shards().size() == 1;
+  ShardId shard = facts().shard ? home_or_enlisted() : snapshot()->home;
+  bool one_shard = snapshot()->active_shards().size() == 1 && !facts().scope_key;
   if (one_shard) {
     plan::Plan plan;
     plan.writes = true;
@@ -189,6 +196,10 @@ io::Task<Result<>> Session::run_unparsed(std::string_view text, Error syntax_err
 // the text goes there whole and PostgreSQL sees to the rest.
 io::Task<Result<>> Session::run_several(
     std::shared_ptr<const std::vector<sql::Statement>> statements, std::string_view text) {
+  if (hinted_) {
+    co_return refuse(Refusal::kSetNotTracked, "a shoal: comment in a text of several statements",
+                     "send the statement by itself");
+  }
   if (txn_.state() != exec::Transaction::State::kFailed && !facts_.scope_key) {
     std::optional<ShardId> only;
     bool whole = !touches_session(text);
@@ -216,8 +227,9 @@ io::Task<Result<>> Session::run_several(
     // Transaction control ends or begins blocks itself; everything else runs inside one.
     if (txn_.idle() && !std::get_if<sql::Transaction>(&s.node)) begin_implicit();
     several_ = true;
+    later_ = &s != &statements->front();
     Result<> done = co_await run_simple_statement(s, s.text);
-    several_ = false;
+    several_ = later_ = false;
     if (!done) co_return done.error();
     if (server_error_) co_return Result<>();
     SHOAL_CO_TRY(co_await client_.flow());

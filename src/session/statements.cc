@@ -119,6 +119,13 @@ StatementPtr make_statement(std::string_view text, std::vector<std::uint32_t> ty
   info->text = text;
   info->server_key = server_key(text, types);
   info->types = std::move(types);
+  if (auto hint = sql::find_hint(text, standard_strings)) {
+    info->hint = std::move(*hint);
+  } else {
+    info->syntax_error = hint.error();
+    info->handling = Handling::kUnparsed;
+    return info;
+  }
   Result<std::vector<sql::Statement>> parsed = sql::parse(text, limits, standard_strings);
   if (!parsed) {
     info->syntax_error = parsed.error();

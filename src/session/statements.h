@@ -11,6 +11,7 @@
 #include "exec/core_context.h"
 #include "plan/plan.h"
 #include "sql/ast.h"
+#include "sql/normalize.h"
 #include "sql/parse.h"
 
 namespace shoal::session {
@@ -34,6 +35,7 @@ struct StatementInfo {
   bool advisory_lock = false;  // session-level advisory locks: pins the connection
   bool uses_set_config = false;
   bool reads_sequences = false;
+  std::optional<sql::Hint> hint;
   const sql::Statement& statement() const { return parsed->front(); }
 
   // A plan that holds for other values of one parameter (plan::Plan::reuse); of this core.

@@ -22,7 +22,11 @@ void Session::on_transaction_end(bool committed) {
     settings_ = settings_at_begin_;
     facts_ = facts_at_begin_;
     facts_changed();
+  } else if (local_facts_) {
+    facts_ = *local_facts_;
+    facts_changed();
   }
+  local_facts_.reset();
   std::erase_if(cursors_, [](const auto& c) { return !c.second.hold; });
   savepoints_.clear();
   sets_.clear();
@@ -51,6 +55,7 @@ io::Task<Result<>> Session::run_transaction(const sql::Transaction& t, std::stri
         facts_at_begin_ = facts_;
       }
       note_isolation(t.isolation);
+      mind_isolation();
       complete(tag);
       co_return Result<>();
     }
@@ -79,6 +84,17 @@ std::string Session::begin_text(const sql::Transaction& t) const {
   return text;
 }
 
+// AND CHAIN: the new transaction has the characteristics of the one before.
+void Session::begin_again(std::string text, const std::string& level) {
+  if (!level.empty() && text.find("ISOLATION LEVEL") == std::string::npos)
+    text += " ISOLATION LEVEL " + level;
+  txn_.begin(std::move(text));
+  settings_at_begin_ = settings_;
+  facts_at_begin_ = facts_;
+  note_isolation(level);
+  mind_isolation();
+}
+
 io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   if (txn_.idle() || (txn_.implicit() && txn_.participants().empty())) {
     if (t.chain)
@@ -90,6 +106,7 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   }
   bool was_failed = txn_.state() == exec::Transaction::State::kFailed;
   std::string again = txn_.begin_text();
+  const std::string level = isolation_;
   if (services_.commands && services_.commands->changed() && !was_failed) {
     RunnerAdapter runner(*this);
     Result<> ready = co_await services_.commands->before_commit(runner, snapshot());
@@ -131,9 +148,7 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   if (!tag) co_return tag.error();
   complete(*tag);
   if (t.chain) {
-    txn_.begin(again);
-    settings_at_begin_ = settings_;
-    facts_at_begin_ = facts_;
+    begin_again(std::move(again), level);
   }
   co_return Result<>();
 }
@@ -147,6 +162,7 @@ io::Task<Result<>> Session::run_rollback(const sql::Transaction& t) {
     co_return Result<>();
   }
   std::string again = txn_.begin_text();
+  const std::string level = isolation_;
   if (txn_.implicit()) warn(client_.out(), "25P01", "there is no transaction in progress");
   co_await txn_.rollback();
   on_transaction_end(false);
@@ -154,9 +170,7 @@ io::Task<Result<>> Session::run_rollback(const sql::Transaction& t) {
     co_await services_.commands->finish(false);
   complete("ROLLBACK");
   if (t.chain) {
-    txn_.begin(again);
-    settings_at_begin_ = settings_;
-    facts_at_begin_ = facts_;
+    begin_again(std::move(again), level);
   }
   co_return Result<>();
 }
@@ -178,13 +192,14 @@ io::Task<Result<>> Session::run_savepoint(const sql::Transaction& t) {
   SHOAL_CO_TRY(co_await txn_.run_everywhere(text));
   txn_.replay(text);
   if (t.kind == Kind::kSavepoint) {
-    savepoints_.push_back({t.name, settings_, facts_, sets_.size()});
+    savepoints_.push_back({t.name, settings_, facts_, local_facts_, sets_.size()});
   } else {
     auto keep = static_cast<std::size_t>(savepoints_.rend() - found);
     if (t.kind == Kind::kRollbackTo) {
       settings_ = found->settings;
       sets_.resize(found->sets);
       facts_ = found->facts;
+      local_facts_ = found->local_facts;
       facts_changed();
       savepoints_.resize(keep);
       txn_.recover();

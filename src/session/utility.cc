@@ -3,6 +3,8 @@
 #include "session/outputs.h"
 #include "session/session.h"
 #include "sql/deparse.h"
+#include "sql/parse.h"
+#include "sql/visit.h"
 #include "wire/frontend.h"
 
 namespace shoal::session {
@@ -15,7 +17,8 @@ std::string lower(std::string_view text) {
   return s;
 }
 
-// The words of SET's value list as plain texts; nullopt when one is not a constant or a name.
+}  // namespace
+
 std::optional<std::vector<std::string>> constant_values(const sql::ExprList& values) {
   std::vector<std::string> words;
   for (const sql::ExprPtr& e : values) {
@@ -33,8 +36,6 @@ std::optional<std::vector<std::string>> constant_values(const sql::ExprList& val
   }
   return words;
 }
-
-}  // namespace
 
 void Session::complete(std::string_view tag) {
   wire::append_command_complete(client_.out(), tag);
@@ -109,8 +110,8 @@ io::Task<Result<>> Session::pass_text(ShardId shard, std::string_view text, bool
 io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_view given) {
   using Kind = sql::SetVariable::Kind;
   std::string name = lower(set.name);
-  if (name.starts_with("shoal.") || (set.kind == Kind::kReset && name.starts_with("shoal.")))
-    co_return run_set_shoal(set, name);
+  if (name.starts_with("shoal.")) co_return run_set_shoal(set, name);
+  if (set.kind == Kind::kResetAll) SHOAL_CO_TRY(check_reset_all());
   std::string text(given);
   bool reset = set.kind == Kind::kReset || set.kind == Kind::kDefault;
   if (set.kind == Kind::kMulti && name == "transaction") {
@@ -118,6 +119,7 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
     SHOAL_CO_TRY(co_await txn_.run_everywhere(text));
     txn_.replay(text);
     note_isolation(set.isolation);
+    mind_isolation();
     complete("SET");
     co_return Result<>();
   }
@@ -132,8 +134,9 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
     for (const auto& [n, value] : initial_settings_) run += ";" + value;
   }
   bool was_idle = txn_.idle();
+  const std::string user = facts_.user;
   ShardId shard = home_or_enlisted();
-  Result<backend::Connection*> c = co_await txn_.use(shard);
+  Result<backend::Connection*> c = co_await txn_.use_for_setting(shard);
   if (!c) co_return c.error();
   Result<backend::TextRows> done = co_await (*c)->query(run);
   if (!done) co_return done.error();
@@ -161,10 +164,10 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
       for (const char* special : {"role", "session_authorization"})
         if (auto it = settings_.find(special); it != settings_.end()) kept.insert(*it);
       settings_ = std::move(kept);
-      std::optional<std::string> scope = facts_.scope_key, on = facts_.shard;
+      if (txn_.idle() && !before_scope_) before_scope_ = facts_;
       facts_ = initial_facts_;
-      facts_.scope_key = scope;
-      facts_.shard = on;
+      if (auto role = settings_.find("role"); role != settings_.end()) facts_.user = user;
+      local_facts_.reset();
     } else if (set.kind == Kind::kMulti) {
       if (!set.isolation.empty())
         record("default_transaction_isolation",
@@ -188,10 +191,18 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
   }
   if (set.kind != Kind::kMulti) {
     std::optional<std::vector<std::string>> values = constant_values(set.values);
-    if (reset)
-      reset_setting_in_facts(name);
-    else if (values)
-      apply_setting_to_facts(name, *values);
+    change_facts(set.local, [&] {
+      if (reset)
+        reset_setting_in_facts(name);
+      else if (values)
+        apply_setting_to_facts(name, *values);
+    });
+    if (name == "transaction_isolation" && values && !txn_.idle()) {
+      note_isolation(values->front());
+      mind_isolation();
+    }
+  } else if (!set.isolation.empty()) {
+    change_facts(false, [&] { facts_.default_isolation = set.isolation; });
   }
   facts_changed();
   report_parameters(**c);
@@ -206,6 +217,8 @@ void Session::reset_setting_in_facts(const std::string& name) {
   if (name == "standard_conforming_strings")
     facts_.standard_strings = initial_facts_.standard_strings;
   if (name == "role") facts_.user = identity_.login.user;
+  if (name == "default_transaction_isolation")
+    facts_.default_isolation = initial_facts_.default_isolation;
 }
 
 void Session::apply_setting_to_facts(const std::string& name,
@@ -244,78 +257,28 @@ void Session::apply_setting_to_facts(const std::string& name,
     facts_.standard_strings = lower(first) == "on" || lower(first) == "true" || first == "1";
   } else if (name == "role") {
     facts_.user = lower(first) == "none" ? identity_.login.user : first;
+  } else if (name == "default_transaction_isolation") {
+    facts_.default_isolation = first;
   }
   facts_changed();
 }
 
 void Session::facts_changed() {
-  std::string all;
-  for (const std::string& s : facts_.search_path) all += s + '\1';
-  all += facts_.user + '\2' + facts_.date_style + '\2' + facts_.time_zone + '\2';
-  all += facts_.standard_strings ? '1' : '0';
-  all += facts_.scope_key ? "k" + *facts_.scope_key : "-";
-  all += facts_.shard ? "s" + *facts_.shard : "-";
-  all += static_cast<char>('0' + static_cast<int>(facts_.fanout));
   facts_.temp_tables.assign(temp_tables_.begin(), temp_tables_.end());
-  for (const std::string& t : facts_.temp_tables) all += '\3' + t;
-  facts_.settings_hash = std::hash<std::string>{}(all);
+  hash_facts(facts_);
 }
 
-Result<> Session::run_set_shoal(const sql::SetVariable& set, const std::string& name) {
-  using Kind = sql::SetVariable::Kind;
-  bool reset = set.kind != Kind::kSet;
-  std::string value;
-  if (!reset) {
-    std::optional<std::vector<std::string>> values = constant_values(set.values);
-    if (!values || values->size() != 1)
-      return make_error("22023", fmt::format("{} takes one value", name));
-    value = values->front();
-  }
-  if (set.local) return refuse(Refusal::kSetNotTracked, "SET LOCAL of " + name);
-  if (name == "shoal.key") {
-    facts_.scope_key = reset || value.empty() ? std::optional<std::string>() : value;
-  } else if (name == "shoal.shard") {
-    if (!reset && !value.empty() && !snapshot()->shard(value))
-      return refuse(Refusal::kUnknownShard, value);
-    facts_.shard = reset || value.empty() ? std::optional<std::string>() : value;
-  } else if (name == "shoal.fanout") {
-    if (reset)
-      facts_.fanout = initial_facts_.fanout;
-    else if (value == "allow")
-      facts_.fanout = route::Fanout::kAllow;
-    else if (value == "warn")
-      facts_.fanout = route::Fanout::kWarn;
-    else if (value == "deny")
-      facts_.fanout = route::Fanout::kDeny;
-    else
-      return make_error("22023", "shoal.fanout is allow, warn or deny");
-  } else if (name == "shoal.snapshot") {
-    if (!reset && value != "shard") return refuse(Refusal::kSnapshotMode, value);
-  } else {
-    return make_error("42704", fmt::format("unrecognized configuration parameter \"{}\"", name));
-  }
-  facts_changed();
-  complete(set.kind == Kind::kReset ? "RESET" : "SET");
-  return {};
-}
-
-Result<> Session::run_show_shoal(const sql::ShowVariable& show, bool simple) {
-  std::string name = lower(show.name), value;
-  if (name == "shoal.key")
-    value = facts_.scope_key.value_or("");
-  else if (name == "shoal.shard")
-    value = facts_.shard.value_or("");
-  else if (name == "shoal.fanout")
-    value = facts_.fanout == route::Fanout::kAllow  ? "allow"
-            : facts_.fanout == route::Fanout::kWarn ? "warn"
-                                                    : "deny";
-  else if (name == "shoal.snapshot")
-    value = "shard";
-  else
-    return make_error("42704", fmt::format("unrecognized configuration parameter \"{}\"", name));
-  rows_of_text({name}, {{value}}, simple);
-  complete("SHOW");
-  return {};
+void Session::hash_facts(route::SessionFacts& facts) {
+  std::string all;
+  for (const std::string& s : facts.search_path) all += s + '\1';
+  all += facts.user + '\2' + facts.date_style + '\2' + facts.time_zone + '\2';
+  all += facts.standard_strings ? '1' : '0';
+  all += facts.scope_key ? "k" + *facts.scope_key : "-";
+  all += facts.shard ? "s" + *facts.shard : "-";
+  all += static_cast<char>('0' + static_cast<int>(facts.fanout));
+  all += facts.require_key ? 'r' : '-';
+  for (const std::string& t : facts.temp_tables) all += '\3' + t;
+  facts.settings_hash = std::hash<std::string>{}(all);
 }
 
 // A set_config call reaches the client's other connections by being recorded like SET.
@@ -357,6 +320,10 @@ Result<> Session::note_set_config(const sql::Statement& statement, const exec::B
     if (lower(*name).starts_with("shoal."))
       return refuse(Refusal::kScope, "shoal settings change by SET only");
     bool is_local = lower(*local) == "t" || lower(*local) == "true" || *local == "1";
+    if (lower(*name) == "transaction_isolation" && !txn_.idle()) {
+      note_isolation(*value);
+      mind_isolation();
+    }
     if (is_local && txn_.idle()) continue;
     sets.push_back({tag, lower(*name), *value, is_local});
   }
@@ -403,6 +370,7 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
     temp_tables_.clear();
     settings_ = initial_settings_;
     facts_ = initial_facts_;
+    local_facts_.reset();
     facts_changed();
     Result<backend::Connection*> c = co_await txn_.use(shard);
     if (!c) co_return c.error();
@@ -415,11 +383,33 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
   complete(kTags[static_cast<int>(d.what)]);
 }
 
+// Where EXECUTE's arguments may be computed: they must not read what is elsewhere, or not the
+// session's to see.
+Result<ShardId> Session::place_arguments(const sql::Execute& e, const std::string& select) {
+  for (const sql::ExprPtr& arg : e.params) {
+    if (sql::contains_sublink(*arg))
+      return make_error("0A000", "cannot use subquery in EXECUTE parameter");
+  }
+  sql::ParseLimits limits{context_.limits.statement_bytes, context_.limits.sql_depth};
+  auto parsed = sql::parse(select, limits, true);
+  if (!parsed) return parsed.error();
+  plan::PlanPtr plan = make_plan(parsed->front(), {});
+  if (const auto* refused = std::get_if<Error>(&plan->node)) return *refused;
+  const auto* forward = std::get_if<plan::Forward>(&plan->node);
+  if (!forward || !forward->text.sql.empty())
+    return refuse(Refusal::kScope, "an argument of EXECUTE");
+  return home_or_enlisted();
+}
+
 // ---- PREPARE, EXECUTE, EXPLAIN ------------------------------------------------------------------
 
 io::Task<Result<>> Session::run_prepare(const sql::Prepare& p, const sql::Statement& inner) {
   if (statements_.contains(p.name))
     co_return make_error("42P05", fmt::format("prepared statement \"{}\" already exists", p.name));
+  if (hinted_) {
+    co_return refuse(Refusal::kSetNotTracked, "a shoal: comment at PREPARE",
+                     "write the comment at EXECUTE");
+  }
   Result<std::string> text = deparse_dml(inner);
   if (!text) co_return text.error();
   std::vector<std::uint32_t> types;
@@ -465,7 +455,9 @@ io::Task<Result<>> Session::run_execute(const sql::Execute& e, const exec::Bound
         sql += fmt::format("::{}.{}", sql::quote_identifier(type->schema),
                            sql::quote_identifier(type->name));
     }
-    Result<backend::Connection*> c = co_await txn_.use(home_or_enlisted());
+    Result<ShardId> where = place_arguments(e, sql);
+    if (!where) co_return where.error();
+    Result<backend::Connection*> c = co_await txn_.use(*where);
     if (!c) co_return c.error();
     Result<backend::TextRows> values = co_await (*c)->query(sql);
     if (!values) co_return values.error();
@@ -491,7 +483,8 @@ io::Task<Result<>> Session::run_execute(const sql::Execute& e, const exec::Bound
     if (!plan) co_return plan.error();
   }
   const auto* forward = std::get_if<plan::Forward>(&(*plan)->node);
-  if (!forward) co_return co_await run_over_shards(**plan, bound, statement->statement(), simple);
+  if (!forward || !forward->text.sql.empty())
+    co_return co_await run_over_shards(**plan, bound, statement->statement(), simple);
   Result<backend::Connection*> c = co_await txn_.use(forward->shard);
   if (!c) co_return c.error();
   if ((*plan)->writes) txn_.mark_wrote(forward->shard);
@@ -529,11 +522,15 @@ io::Task<Result<>> Session::run_deallocate(const sql::Deallocate& d) {
 io::Task<Result<>> Session::run_explain(const sql::Explain& e, const sql::Statement& statement,
                                         bool simple) {
   if (!statement.inner) co_return refuse(Refusal::kUnknownGrammar, "EXPLAIN of this statement");
+  SHOAL_CO_TRY(check_scope(statement, Handling::kSession));
   plan::PlanPtr plan = make_plan(*statement.inner, {});
   if (std::get_if<plan::NeedTypes>(&plan->node) && !e.route)
     co_return refuse(Refusal::kNotProvable, "parameters of EXPLAIN have no values");
-  if (const auto* f = std::get_if<plan::Forward>(&plan->node); f && !e.route)
-    co_return co_await pass_text(f->shard, statement.text, simple);
+  if (const auto* f = std::get_if<plan::Forward>(&plan->node); f && !e.route) {
+    std::string text = statement.text;
+    if (!f->text.sql.empty()) text = explain_text(e, f->text.sql);
+    co_return co_await pass_text(f->shard, text, simple);
+  }
   if (e.analyze && !e.route)
     co_return refuse(Refusal::kNotProvable, "EXPLAIN ANALYZE runs on one shard only");
   std::vector<std::vector<std::optional<std::string>>> rows;
@@ -545,10 +542,11 @@ io::Task<Result<>> Session::run_explain(const sql::Explain& e, const sql::Statem
       Result<std::string> text = scatter->text.sql.empty() ? deparse_dml(*statement.inner)
                                                            : Result<std::string>(scatter->text.sql);
       if (!text) co_return text.error();
+      const std::string explain = facts().scope_key ? "EXPLAIN (COSTS OFF) " : "EXPLAIN ";
       for (ShardId shard : scatter->shards) {
         Result<backend::Connection*> c = co_await txn_.use(shard);
         if (!c) co_return c.error();
-        Result<backend::TextRows> explained = co_await (*c)->query("EXPLAIN " + *text);
+        Result<backend::TextRows> explained = co_await (*c)->query(explain + *text);
         if (!explained) co_return explained.error();
         rows.push_back({fmt::format("on shard {}:", (*c)->endpoint().name)});
         for (auto& row : explained->rows)

@@ -21,6 +21,9 @@ std::string deparse(const Update& s);
 std::string deparse(const Delete& s);
 std::string deparse(const Merge& s);
 
+// " WITH (...)" with the options of COPY as given, HEADER only if `header`; empty without options.
+std::string copy_options(const Copy& copy, bool header);
+
 // The check parses with four times the default depth (parentheses add levels), so a tree near the
 // default limit needs the stack that parse.h states for 6000 levels.
 // Errors: XX000 when the text does not parse back to the same tree; SH0002 when the tree is Opaque.

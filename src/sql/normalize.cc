@@ -1,6 +1,7 @@
 // The scanner's second user: text -> cache key. See normalize.h for what a key promises.
 #include "sql/normalize.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -60,18 +61,48 @@ Size size_of(std::string_view digits) {
   return value <= kInt8 ? Size::kInt8 : Size::kNumeric;
 }
 
+constexpr std::string_view kMark = "shoal:";
+
+bool blank(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// Whether the comment is a hint.
+bool is_hint(std::string_view comment) {
+  if (comment.size() < 2) return false;
+  comment.remove_prefix(2);
+  while (!comment.empty() && blank(comment.front())) comment.remove_prefix(1);
+  return is_word(comment.substr(0, kMark.size()), kMark);
+}
+
 // The inside of /* shoal: ... */, trimmed; empty for another comment.
 std::string_view hint_of(std::string_view comment) {
-  constexpr std::string_view kMark = "shoal:";
-  if (comment.size() < kMark.size() + 4) return {};
-  comment = comment.substr(2, comment.size() - 4);
-  const auto blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+  if (!is_hint(comment)) return {};
+  const bool block = comment.starts_with("/*");
+  comment.remove_prefix(2);
+  if (block && comment.ends_with("*/")) comment.remove_suffix(2);
+  while (!comment.empty() && blank(comment.front())) comment.remove_prefix(1);
+  comment.remove_prefix(std::min(kMark.size(), comment.size()));
   while (!comment.empty() && blank(comment.front())) comment.remove_prefix(1);
   while (!comment.empty() && blank(comment.back())) comment.remove_suffix(1);
-  if (comment.substr(0, kMark.size()) != kMark) return {};
-  comment.remove_prefix(kMark.size());
-  while (!comment.empty() && blank(comment.front())) comment.remove_prefix(1);
   return comment;
+}
+
+// Calls fn(comment) for each comment of a text of blanks and comments only.
+template <class Fn>
+void each_comment(std::string_view gap, Fn&& fn) {
+  for (std::size_t i = 0; i + 1 < gap.size(); ++i) {
+    std::size_t end = i;
+    if (gap[i] == '-' && gap[i + 1] == '-') {
+      end = std::min(gap.find_first_of("\r\n", i), gap.size());
+    } else if (gap[i] == '/' && gap[i + 1] == '*') {
+      end = std::min(skip_comment(gap, i), gap.size());
+    } else {
+      continue;
+    }
+    fn(gap.substr(i, end - i));
+    i = end - 1;
+  }
 }
 
 class Normalizer {
@@ -107,20 +138,14 @@ class Normalizer {
 
   // `gap` holds blanks and comments only.
   void take_hints(std::string_view gap) {
-    for (std::size_t i = 0; i + 1 < gap.size(); ++i) {
-      if (gap[i] == '-' && gap[i + 1] == '-') {
-        i = std::min(gap.find_first_of("\r\n", i), gap.size());
-      } else if (gap[i] == '/' && gap[i + 1] == '*') {
-        const std::size_t end = std::min(skip_comment(gap, i), gap.size());
-        const std::string_view hint = hint_of(gap.substr(i, end - i));
-        i = end - 1;
-        if (hint.empty()) continue;
-        if (!out_.hint.empty())
-          out_.cacheable = false;  // two hints: the first one counts
-        else
-          out_.hint = hint;
-      }
-    }
+    each_comment(gap, [this](std::string_view comment) {
+      const std::string_view hint = hint_of(comment);
+      if (hint.empty()) return;
+      if (!out_.hint.empty())
+        out_.cacheable = false;  // two hints: the first one counts
+      else
+        out_.hint = hint;
+    });
   }
 
   void check_first(const Token& t) {
@@ -255,6 +280,98 @@ void normalize(std::string_view text, bool standard_strings, Normalized& out) {
   }
   Normalizer(text, standard_strings, out).run();
   if (out.multiple || out.key.empty()) out.cacheable = false;
+}
+
+namespace {
+
+Error bad_hint(std::string why) {
+  return refuse(Refusal::kSetNotTracked, "the shoal: comment: " + std::move(why),
+                "write one comment: /* shoal: key=42 */ or /* shoal: shard=s1 */");
+}
+
+//   hint  := pair ("," pair)*
+//   pair  := name "=" value       name: key, shard
+//   value := word | "'" ... "'"
+Result<Hint> parse_hint(std::string_view text) {
+  Hint out;
+  const auto skip = [&] {
+    while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  };
+  for (bool first = true; first || !text.empty(); first = false) {
+    std::string name, value;
+    skip();
+    while (!text.empty() && (lower(text.front()) >= 'a' && lower(text.front()) <= 'z')) {
+      name += lower(text.front());
+      text.remove_prefix(1);
+    }
+    skip();
+    if (!text.starts_with('=')) return bad_hint("a name and = are expected at \"" + name + "\"");
+    text.remove_prefix(1);
+    skip();
+    if (text.starts_with('\'')) {
+      std::size_t end = 1;
+      while (end < text.size() &&
+             (text[end] != '\'' || (end + 1 < text.size() && text[end + 1] == '\''))) {
+        end += text[end] == '\'' ? 2 : 1;
+      }
+      if (end >= text.size()) return bad_hint("a quote is not closed");
+      value = string_value(text.substr(0, end + 1));
+      text.remove_prefix(end + 1);
+    } else {
+      while (!text.empty() && !blank(text.front()) && text.front() != ',') {
+        value += text.front();
+        text.remove_prefix(1);
+      }
+      if (value.find_first_of("'\"") != std::string::npos)
+        return bad_hint("the value of " + name + " has a quote in it");
+    }
+    if (value.empty()) return bad_hint(name + " has no value");
+    std::optional<std::string>* place = nullptr;
+    if (name == "key") place = &out.key;
+    if (name == "shard") place = &out.shard;
+    if (place == nullptr) return bad_hint("\"" + name + "\" is none of key and shard");
+    if (*place) return bad_hint(name + " is there twice");
+    *place = std::move(value);
+    skip();
+    if (text.empty()) break;
+    if (!text.starts_with(',')) return bad_hint("a comma is expected between two parts");
+    text.remove_prefix(1);
+    if (text.empty()) return bad_hint("a name is expected behind the comma");
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::optional<Hint>> find_hint(std::string_view text, bool standard_strings) {
+  std::optional<Hint> out;
+  const auto same = [](char a, char b) { return lower(a) == b; };
+  if (std::search(text.begin(), text.end(), kMark.begin(), kMark.end(), same) == text.end())
+    return out;
+  std::optional<Error> error;
+  std::size_t previous_end = 0;
+  bool odd = false;
+  Lexer lexer(text);
+  for (;;) {
+    const Token t = lexer.next();
+    odd |= t.kind == Token::Kind::kString && t.backslash && !standard_strings;
+    each_comment(text.substr(previous_end, t.begin - previous_end), [&](std::string_view comment) {
+      if (error || !is_hint(comment)) return;
+      auto hint = parse_hint(hint_of(comment));
+      if (!hint)
+        error = hint.error();
+      else if (out)
+        error = bad_hint("the text has two");
+      else
+        out = std::move(*hint);
+    });
+    previous_end = t.end;
+    if (t.kind == Token::Kind::kEnd) break;
+  }
+  // Where strings end is another matter with backslashes in them: no comment there is certain.
+  if (odd) error = bad_hint("backslashes in strings, and standard_conforming_strings is off");
+  if (error) return *error;
+  return out;
 }
 
 std::string string_value(std::string_view written) {

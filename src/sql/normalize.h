@@ -7,9 +7,12 @@
 // (whose type depends on a sign), E'', b'' and x'' strings, $n. What a constant means for the plan
 // (LIMIT, ORDER BY 2, interval '1 day') is for the plan cache to decide. Thread-safe, pure.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/result.h"
 
 namespace shoal::sql {
 
@@ -25,7 +28,7 @@ struct Normalized {
   std::string key;
   std::vector<Literal> literals;  // in order
   std::string_view hint;          // inside of a leading or trailing /* shoal: ... */ comment; of
-                                  // two the first, and then not cacheable
+                                  // two the first, and then not cacheable (find_hint reads it)
   bool multiple = false;          // a semicolon separates statements: do not cache
   bool cacheable = true;  // false: odd lexical shapes (U&'', N'', dollar quotes, continued or
                           // unterminated strings...), and what is no query
@@ -33,6 +36,16 @@ struct Normalized {
 
 // Reuses `out`'s storage. Never fails: what it does not understand is not cacheable.
 void normalize(std::string_view text, bool standard_strings, Normalized& out);
+
+// What a comment asks for: /* shoal: key=42 */ or /* shoal: shard='s1' */. Values are bare words or
+// stand in single quotes ('' for one quote).
+struct Hint {
+  std::optional<std::string> key, shard;
+};
+
+// The hint of a text, wherever in it the comment stands; nothing where there is none. SH0303 for
+// one that is not understood and for a second one: what is asked for must not be overlooked.
+Result<std::optional<Hint>> find_hint(std::string_view text, bool standard_strings);
 
 // The value of a kString literal written in the plain form (quotes removed, '' folded).
 std::string string_value(std::string_view written);

@@ -118,12 +118,44 @@ TEST(Normalize, a_hint_is_found_before_and_behind) {
   EXPECT_EQ(run("SELECT 1; /* shoal: key=42 */").hint, "key=42");
   EXPECT_EQ(run("/* app */ -- /* shoal: no */\n/* shoal: key=1 */ /* b */ SELECT 1").hint, "key=1");
   EXPECT_EQ(run("SELECT /* shoal: key=42 */ 1").hint, "");
-  EXPECT_EQ(run("/* Shoal: x */ SELECT ' /* shoal: key=1 */'").hint, "");
-  EXPECT_EQ(run("-- shoal: key=42\nSELECT 1").hint, "");
+  EXPECT_EQ(run("/* shoals: x */ SELECT ' /* shoal: key=1 */'").hint, "");
+  EXPECT_EQ(run("/* Shoal: x */ SELECT 1").hint, "x");
+  EXPECT_EQ(run("-- shoal: key=42\nSELECT 1").hint, "key=42");
   const Normalized two = run("/* shoal: key=1 */ SELECT 1 /* shoal: key=2 */");
   EXPECT_EQ(two.hint, "key=1");
   EXPECT_FALSE(two.cacheable);
   EXPECT_EQ(run("/* shoal: key=1 */ SELECT 1").key, run("SELECT 1").key);
+}
+
+std::string hint(std::string_view text, bool standard_strings = true) {
+  const auto found = find_hint(text, standard_strings);
+  if (!found) return found.error().detail;
+  if (!*found) return "none";
+  const Hint& h = **found;
+  return (h.key ? "key " + *h.key : "") + (h.shard ? "shard " + *h.shard : "");
+}
+
+TEST(Normalize, a_hint_is_read_wherever_it_stands) {
+  EXPECT_EQ(hint("SELECT 1"), "none");
+  EXPECT_EQ(hint("SELECT '/* shoal: key=1 */' /* key=2 */"), "none");
+  EXPECT_EQ(hint("SELECT $$ /* shoal: key=1 */ $$, \"/* shoal: key=1 */\""), "none");
+  EXPECT_EQ(hint("/* shoal: key=42 */ SELECT 1"), "key 42");
+  EXPECT_EQ(hint("SELECT /*shoal:key=42*/ 1"), "key 42");
+  EXPECT_EQ(hint("SELECT 1 -- SHOAL: KEY = a-b"), "key a-b");
+  EXPECT_EQ(hint("SELECT 1 /* shoal: key='it''s, so', shard = s1 */"), "key it's, soshard s1");
+  EXPECT_EQ(hint("SELECT '\\' /* shoal: key=1 */"), "key 1");
+}
+
+TEST(Normalize, a_hint_that_is_not_understood_is_refused) {
+  for (const char* text :
+       {"/* shoal: */ SELECT 1", "/* shoal: key */ SELECT 1", "/* shoal: key= */ SELECT 1",
+        "/* shoal: tenant=1 */ SELECT 1", "/* shoal: key=1 key=2 */ SELECT 1",
+        "/* shoal: key=1, */ SELECT 1", "/* shoal: key=1, key=2 */ SELECT 1",
+        "/* shoal: key='1 */ SELECT 1", "/* shoal: key=o'x */ SELECT 1",
+        "/* shoal: key=1 */ SELECT 1 /* shoal: key=1 */", "/* shoal: key=1 or more */ SELECT 1"}) {
+    EXPECT_EQ(hint(text).substr(0, 6), "SH0303") << text;
+  }
+  EXPECT_EQ(hint("SELECT '\\' /* shoal: key=1 */", false).substr(0, 6), "SH0303");
 }
 
 TEST(Normalize, a_backslash_matters_only_without_standard_strings) {
