@@ -252,6 +252,26 @@ class Scoper {
     return true;
   }
 
+  // SELECT * FROM unnest(a, b, ...), the way in which Django inserts many rows: every element of
+  // the key's array is the scope's key.
+  bool unnests_scope(const sql::Select& source, std::size_t position, const catalog::Column& c) {
+    if (source.from.size() != 1 || source.targets.size() != 1) return false;
+    const auto* star = std::get_if<sql::ColumnRef>(&source.targets[0].expr->node);
+    const auto* from = std::get_if<sql::FromFunction>(&source.from[0]->node);
+    if (!star || !star->star || !from || from->items.size() != 1 || from->ordinality) return false;
+    const auto* call = std::get_if<sql::Call>(&from->items[0].call->node);
+    if (!call || call->name != std::vector<std::string>{"unnest"}) return false;
+    const auto type = keys::key_type_of_oid(c.type.value);
+    if (!type || position >= call->args.size()) return false;
+    const auto scope = make_string(*session_.scope_key);
+    const auto wanted = reader_.read_stored(*scope, c, *type);
+    const auto given = reader_.read_list(*call->args[position], c.type, *type);
+    if (!wanted || wanted->kind != Constant::Kind::kValue || !given || c.typmod >= 0) return false;
+    return std::all_of(given->begin(), given->end(), [&](const Constant& element) {
+      return element.kind == Constant::Kind::kValue && *element.value == *wanted->value;
+    });
+  }
+
   void insert(sql::Insert& s, const route::Analysis& a) {
     const auto at = sharded_.find(&s.table);
     if (at == sharded_.end()) return;
@@ -296,6 +316,10 @@ class Scoper {
           source.targets.size() == width && source.targets[position].expr &&
           (is_scope(*source.targets[position].expr, *column) ||
            lists_scope(source, position, *column))) {
+        return;
+      }
+      if (listed && source.op == sql::Select::SetOp::kNone &&
+          unnests_scope(source, position, *column)) {
         return;
       }
       if (listed && position < width && source.op == sql::Select::SetOp::kNone) {

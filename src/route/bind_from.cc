@@ -272,6 +272,32 @@ void Binder::rename(const std::optional<sql::Alias>& alias, Relation& r) {
 
 // ---- functions ----------------------------------------------------------------------------------
 
+// unnest(a, b, ...) has a column for each array (and only without a schema more than one): the
+// types of their elements, where all of them are scalars.
+std::optional<std::vector<Oid>> Binder::unnested(const sql::FromFunction& f) {
+  if (f.items.size() != 1 || !f.columns.empty() || !f.items[0].columns.empty()) return std::nullopt;
+  const auto* c = std::get_if<sql::Call>(&f.items[0].call->node);
+  if (c == nullptr || c->name.size() != 1 || c->name[0] != "unnest") return std::nullopt;
+  for (const catalog::Function* function : a_.snapshot->resolve_functions(path_, c->name)) {
+    if (function->oid.value >= 16384) return std::nullopt;  // somebody's own
+  }
+  std::vector<Oid> types;
+  for (const auto& argument : c->args) {
+    const catalog::Type* element = nullptr;
+    const auto* cast = std::get_if<sql::Cast>(&argument->node);
+    if (cast != nullptr && !cast->type.array_bounds.empty()) {
+      element = a_.snapshot->resolve_type(path_, cast->type.names);
+    } else if (const catalog::Type* array = a_.snapshot->type(type_of(*argument))) {
+      element = a_.snapshot->type(array->element);
+    }
+    if (element == nullptr || (element->typtype != 'b' && element->typtype != 'e')) {
+      return std::nullopt;
+    }
+    types.push_back(element->oid);
+  }
+  return types;
+}
+
 Relation Binder::function(const sql::FromFunction& f, Scope& scope) {
   Relation r;
   r.kind = RelationKind::kFunction;
@@ -289,7 +315,10 @@ Relation Binder::function(const sql::FromFunction& f, Scope& scope) {
     column.type = type;
     r.columns.push_back(std::move(column));
   };
-  if (f.items.size() > 1) {
+  if (const auto elements = unnested(f)) {
+    const bool named = f.alias && f.alias->columns.empty() && elements->size() == 1;
+    for (const Oid type : *elements) add(named ? f.alias->name : r.name, type);
+  } else if (f.items.size() > 1) {
     r.open = true;
   } else if (!f.columns.empty() || !first.columns.empty()) {
     for (const auto& c : f.columns.empty() ? first.columns : f.columns) add(c.name, Oid{});

@@ -73,6 +73,7 @@ class Binder {
   Relation cte_reference(const sql::RangeVar& rv, CteEntry& entry, Scope* holder);
   void view(Relation& r);
   Relation function(const sql::FromFunction& f, Scope& scope);
+  std::optional<std::vector<Oid>> unnested(const sql::FromFunction& f);
   void using_columns(const sql::Join& j, FromNode& node, const std::vector<std::string>& names,
                      Relation& out);
   void add_columns(int from, const std::vector<std::string>& names, Relation& out);

@@ -358,19 +358,23 @@ std::optional<std::vector<ConstantReader::Raw>> ConstantReader::raw_array(const 
     return std::nullopt;
   }
   if (const auto* array = std::get_if<sql::ArrayExpr>(&cast->arg->node)) {
-    for (const auto& item : array->elements) {
-      Raw value = raw(*item, *element);
-      if (value.kind == Kind::kUnknown) return std::nullopt;
-      if (value.kind == Kind::kValue && value.value->type() != *element) {
-        auto v = keys::cast_for_assignment(*value.value, *element);
-        if (!v) return std::nullopt;
-        value.value = std::move(*v);
-      }
-      out.push_back(std::move(value));
-    }
-    return out;
+    for (const auto& item : array->elements) out.push_back(raw(*item, *element));
+  } else if (std::holds_alternative<sql::Cast>(cast->arg->node)) {
+    auto inner = raw_array(*cast->arg, *element);  // '{1,2}'::int2[]::int8[], as psycopg writes it
+    if (!inner) return std::nullopt;
+    out = std::move(*inner);
+  } else {
+    return std::nullopt;
   }
-  return std::nullopt;
+  for (Raw& value : out) {
+    if (value.kind == Kind::kUnknown) return std::nullopt;
+    if (value.kind == Kind::kValue && value.value->type() != *element) {
+      auto v = keys::cast_for_assignment(*value.value, *element);
+      if (!v) return std::nullopt;
+      value.value = std::move(*v);
+    }
+  }
+  return out;
 }
 
 std::optional<std::vector<Constant>> ConstantReader::read_list(const sql::Expr& e, Oid column,
