@@ -44,7 +44,35 @@ std::string Connection::next_statement_name() {
   return fmt::format("shoal_{}", ++statement_counter_);
 }
 
+void Connection::set_oids(std::shared_ptr<const wire::OidMap> map, std::size_t longest_row) {
+  longest_row_ = longest_row;
+  oids_ = map ? std::make_unique<OidTranslator>(std::move(map)) : nullptr;
+}
+
 void Connection::send() {
+  if (out_.empty() || broken_) return;
+  if (oids_ && !oids_->outgoing(out_, pending_)) close();
+  send_out();
+}
+
+// What waited for an answer that is here now goes before what was appended since.
+void Connection::release_held() {
+  std::string behind = std::move(out_);
+  out_.clear();
+  if (!oids_->release(out_, behind, pending_)) close();
+  send_out();
+  out_ = std::move(behind);
+}
+
+// The buffer is this connection's own: views into it are rewritten where they are.
+Result<> Connection::to_home(const wire::Frame& frame) {
+  const wire::Bytes body(const_cast<char*>(frame.body.data()), frame.body.size());
+  if (oids_->incoming(frame.type, body, pending_)) return {};
+  close();
+  return protocol_violation(endpoint_);
+}
+
+void Connection::send_out() {
   if (out_.empty() || broken_) return;
   if (writer_) {
     unsent_ += out_;
@@ -93,6 +121,7 @@ io::Task<Result<>> Connection::wait_sent() {
 
 Result<std::optional<Piece>> Connection::try_next(std::size_t stream_above) {
   in_.consume(std::exchange(consumed_, 0));
+  if (oids_ && oids_->holding()) release_held();
   std::size_t size = 0;
   wire::FrameStep step = wire::decode_partial_frame(in_.data(), kMaxFrame, &size);
   if (std::get_if<wire::BadFrame>(&step)) {
@@ -105,11 +134,19 @@ Result<std::optional<Piece>> Connection::try_next(std::size_t stream_above) {
   Piece piece{*frame, size - here};
   if (piece.remaining > 0) {
     bool streams = (frame->type == 'D' || frame->type == 'd') && size > stream_above;
+    if (oids_ && frame->type == 'D' && oids_->rows_hold_oids()) {
+      if (size > longest_row_) {
+        close();
+        return refuse(Refusal::kPortalBuffer, "a row whose types are named otherwise on its shard");
+      }
+      streams = false;
+    }
     if (!streams) return std::optional<Piece>();
   }
   piece.frame.bytes = in_.data().substr(0, here);
   piece.frame.body = piece.frame.bytes.substr(wire::kHeaderBytes);
   consumed_ = here;
+  if (oids_) SHOAL_TRY(to_home(piece.frame));
   observe(piece.frame);
   return std::optional<Piece>(piece);
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "backend/oid_translator.h"
 #include "backend/runner.h"
 #include "base/ids.h"
 #include "base/limits.h"
@@ -96,12 +97,19 @@ class Connection {
   const std::string& secret() const { return secret_; }
   const std::string& user() const { return user_; }  // the login role
 
+  // From now on messages are in home's oids on this side and in the shard's on the other (see
+  // OidTranslator); null: they are equal. Only when nothing but simple queries is pending.
+  // Longer rows than `longest_row` that must be rewritten are refused (SH0606).
+  void set_oids(std::shared_ptr<const wire::OidMap> map, std::size_t longest_row);
+  const wire::OidMap* oids() const { return oids_ ? oids_->map().get() : nullptr; }
+
   // State that outlives a transaction.
   Settings settings;  // what this connection's session has set
   // Server-side statements by the text that made them; the value is its name here.
   std::unordered_map<std::string, std::string> prepared;
-  Epoch prepared_epoch;  // of the schema they were parsed under
-  std::string unnamed;   // what the unnamed statement was made from, same form
+  Epoch prepared_epoch;            // of the schema they were parsed under
+  std::uint64_t oids_version = 0;  // of the schema that set_oids() was called for last
+  std::string unnamed;             // what the unnamed statement was made from, same form
   std::string next_statement_name();
   bool user_code = false;  // user functions may have run: reset fully before another client
   bool tainted = false;    // temp tables, advisory locks, ...: destroy instead of reuse
@@ -119,7 +127,8 @@ class Connection {
   void mark_broken() { broken_ = true; }
   bool reusable() const {
     return !broken_ && !tainted && pending_.all_answered() && pending_.proved() && status_ == 'I' &&
-           unsent_.empty() && out_.empty() && in_.data().size() == consumed_;
+           unsent_.empty() && out_.empty() && in_.data().size() == consumed_ &&
+           !(oids_ && oids_->holding());
   }
   void close();
 
@@ -127,6 +136,9 @@ class Connection {
   Connection(Endpoint endpoint, io::StreamPtr stream)
       : endpoint_(std::move(endpoint)), stream_(std::move(stream)) {}
   void set_parameter(std::string_view name, std::string_view value);
+  void send_out();
+  Result<> to_home(const wire::Frame& frame);
+  void release_held();
   io::Task<Result<>> authenticate(Login login, io::Deadline deadline);
   static io::Task<> write_rest(std::shared_ptr<Connection*> self);
 
@@ -138,6 +150,8 @@ class Connection {
   std::shared_ptr<Connection*> writer_;  // set while the background write runs
   io::Event sent_;
   wire::PendingResponses pending_;
+  std::unique_ptr<OidTranslator> oids_;
+  std::size_t longest_row_ = 0;
   char status_ = 'I';
   bool broken_ = false;
   std::map<std::string, std::string> parameters_;

@@ -15,8 +15,7 @@ void send_text(Run run, const plan::ShardText& text, backend::Connection& c, boo
   ExecuteOptions options;
   if (with_rows) options.results = run.request.bound.result_formats;
   options.describe = with_rows && !run.request.description;
-  append_execution(c, make_statement(text, run.request.bound, is_home(run.request, c.shard())),
-                   options);
+  append_execution(c, make_statement(text, run.request.bound), options);
   append_sync(c);
   c.send();
 }

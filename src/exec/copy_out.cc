@@ -59,7 +59,10 @@ class CopiedRows : public Fan::Handler {
     }
     if (data == kTrailer) return {};
     if (!first) {
-      run_.output.frame(frame.bytes);
+      if (header_.empty())
+        run_.output.frame(frame.bytes);
+      else
+        send_data(data);
       return {};
     }
     return on_binary_header(data);
@@ -74,14 +77,16 @@ class CopiedRows : public Fan::Handler {
     if (!in.ok()) return make_error("08P01", "a shard sent a malformed binary COPY header");
     std::string_view rest = in.rest();
     std::string_view header = data.substr(0, data.size() - rest.size());
-    if (!std::exchange(header_sent_, true)) send_data(header);
+    if (!std::exchange(header_sent_, true)) header_ = header;
     if (!rest.empty() && rest != kTrailer) send_data(rest);
     return {};
   }
 
+  // The header comes in one message with the first tuple, as PostgreSQL sends it: clients that
+  // take each message for a row rely on it.
   void send_data(std::string_view data) {
     std::string frame;
-    wire::append_copy_data(frame, data);
+    wire::append_copy_data(frame, std::exchange(header_, {}) + std::string(data));
     run_.output.frame(frame);
   }
 
@@ -89,6 +94,7 @@ class CopiedRows : public Fan::Handler {
   bool header_line_;
   std::vector<char> seen_data_;  // by branch
   bool begun_ = false, binary_ = false, header_sent_ = false;
+  std::string header_;  // of a binary COPY, until there is something behind it
   TagSum tag_;
 };
 
@@ -101,8 +107,7 @@ Answer run_copy_out(Run run, const plan::CopyOut& copy) {
   Fan fan(run.transaction, rows, run.output);
   if (!copy.text.sql.empty()) fan.drop_error_fields("P");
   for (backend::Connection* c : *all) {
-    append_execution(
-        *c, make_statement(copy.text, run.request.bound, is_home(run.request, c->shard())), {});
+    append_execution(*c, make_statement(copy.text, run.request.bound), {});
     append_sync(*c);
     c->send();
     fan.add(c);

@@ -10,6 +10,7 @@
 
 #include "backend/pool.h"
 #include "catalog/snapshot.h"
+#include "exec/type_map.h"
 #include "io/core.h"
 
 namespace shoal::exec {
@@ -58,6 +59,8 @@ struct CoreContext {
 
   // Descriptions by text, parameter types and search path; emptied when the epoch changes.
   std::unordered_map<std::string, DescriptionPtr> descriptions;
+
+  TypeMaps type_maps;
 
   backend::Endpoint endpoint(const catalog::Snapshot& snapshot, ShardId shard) const;
 };

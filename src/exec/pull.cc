@@ -163,16 +163,15 @@ void Puller::send_steps_of(Shard& shard) {
   }
   c.unnamed.clear();
   for (std::size_t step : shard.steps) {
-    const ShardStatement statement =
-        make_statement(pull_.steps[step].text, run_.request.bound, is_home(run_.request, shard.id));
+    const ShardStatement statement = make_statement(pull_.steps[step].text, run_.request.bound);
     const wire::PendingResponses::Options tagged{.swallow = false,
                                                  .tag = static_cast<std::uint32_t>(step + 1)};
     const wire::Format format =
         forms_[step] == CopyForm::kBinary ? wire::Format::kBinary : wire::Format::kText;
     wire::append_parse(c.out(), "", statement.sql, statement.types);
     c.pending().sent('P', tagged);
-    wire::append_bind(c.out(), portal(step), "", statement.formats,
-                      statement.values, std::span(&format, 1));
+    wire::append_bind(c.out(), portal(step), "", statement.formats, statement.values,
+                      std::span(&format, 1));
     c.pending().sent('B', tagged);
   }
   for (std::size_t step : shard.steps) {
@@ -252,7 +251,7 @@ io::Task<Result<std::string>> Puller::gather_and_finish() {
     co_return gathered.error();
   }
   SHOAL_CO_TRY(co_await end_steps(std::nullopt));
-  const ShardStatement finish = make_statement(pull_.finish, run_.request.bound, true);
+  const ShardStatement finish = make_statement(pull_.finish, run_.request.bound);
   co_return co_await workspace_.finish(run_, finish, run_.request.bound.result_formats);
 }
 

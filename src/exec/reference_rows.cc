@@ -146,7 +146,7 @@ InsertShape shape_for(const catalog::Table& table, const Widened& write,
 Answer run_applied_write(Run run, const plan::ReferenceWrite& write) {
   const catalog::Table* table = run.request.snapshot.table(write.table);
   if (!table) co_return make_error("XX000", "the target of a write is not known");
-  ShardStatement statement = make_statement(write.text, run.request.bound, true);
+  ShardStatement statement = make_statement(write.text, run.request.bound);
   Result<Widened> wide = widened(*table, statement.sql);
   if (!wide) co_return wide.error();
   statement.sql = wide->sql;

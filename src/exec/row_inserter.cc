@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kMostParameters = 32'000;  // Bind can carry 65535
 constexpr std::size_t kMostRows = 500;
-constexpr std::uint32_t kFirstUserOid = 16384;
 
 }  // namespace
 
@@ -49,11 +48,9 @@ void RowInserter::append_batch(backend::Connection& c, std::span<const std::uint
   const wire::PendingResponses::Options tagged{.swallow = false,
                                                .tag = static_cast<std::uint32_t>(order_.size())};
   if (parse) {
-    // Types that users made have another oid on each shard: the target column tells them there.
     std::vector<std::uint32_t> types;
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      for (std::uint32_t type : rows_.types()) types.push_back(type < kFirstUserOid ? type : 0);
-    }
+    for (std::size_t r = 0; r < rows.size(); ++r)
+      types.insert(types.end(), rows_.types().begin(), rows_.types().end());
     c.unnamed.clear();
     wire::append_parse(c.out(), "", text(rows.size()), types);
     c.pending().sent('P', tagged);

@@ -34,8 +34,7 @@ using Connections = std::vector<backend::Connection*>;
 void send_to(Run run, const plan::Scatter& scatter, const Connections& all,
              const ExecuteOptions& options) {
   for (backend::Connection* c : all) {
-    const bool at_home = is_home(run.request, c->shard());
-    append_execution(*c, make_statement(scatter.text, run.request.bound, at_home), options);
+    append_execution(*c, make_statement(scatter.text, run.request.bound), options);
     append_sync(*c);
     c->send();
   }
@@ -72,8 +71,7 @@ struct Merging {
 // A source within another plan comes without the description of its columns: a shard has it.
 io::Task<Result<DescriptionPtr>> own_description(Run run, const plan::Scatter& scatter,
                                                  backend::Connection& c) {
-  const ShardStatement statement =
-      make_statement(scatter.text, run.request.bound, is_home(run.request, c.shard()));
+  const ShardStatement statement = make_statement(scatter.text, run.request.bound);
   Result<Description> shard = co_await describe_on(c, statement.sql, statement.types);
   if (!shard) co_return shard.error();
   Result<Description> visible = visible_part(*shard, scatter.merge);

@@ -7,36 +7,28 @@
 namespace shoal::exec {
 namespace {
 
-constexpr std::uint32_t kFirstUserOid = 16384;  // FirstNormalObjectId
-
-std::uint32_t type_for(const Bound& bound, std::size_t i, bool at_home) {
-  if (i >= bound.types.size()) return 0;
-  return bound.types[i] >= kFirstUserOid && !at_home ? 0 : bound.types[i];
-}
-
 wire::Format format_of(const Bound& bound, std::size_t i) {
   if (bound.formats.empty()) return wire::Format::kText;
   return bound.formats[bound.formats.size() == 1 ? 0 : std::min(i, bound.formats.size() - 1)];
 }
 
-void take_parameter(ShardStatement& out, const Bound& bound, std::size_t i, bool at_home) {
-  out.types.push_back(type_for(bound, i, at_home));
+void take_parameter(ShardStatement& out, const Bound& bound, std::size_t i) {
+  out.types.push_back(i < bound.types.size() ? bound.types[i] : 0);
   out.formats.push_back(format_of(bound, i));
   out.values.push_back(i < bound.values.size() ? bound.values[i] : std::nullopt);
 }
 
 }  // namespace
 
-ShardStatement make_statement(const plan::ShardText& text, const Bound& bound, bool at_home) {
+ShardStatement make_statement(const plan::ShardText& text, const Bound& bound) {
   ShardStatement out;
   if (text.sql.empty()) {
     out.sql = bound.text;
-    for (std::size_t i = 0; i < bound.values.size(); ++i) take_parameter(out, bound, i, at_home);
+    for (std::size_t i = 0; i < bound.values.size(); ++i) take_parameter(out, bound, i);
     return out;
   }
   out.sql = text.sql;
-  for (int number : text.params)
-    take_parameter(out, bound, static_cast<std::size_t>(number - 1), at_home);
+  for (int number : text.params) take_parameter(out, bound, static_cast<std::size_t>(number - 1));
   return out;
 }
 

@@ -21,9 +21,8 @@ struct ShardStatement {
   std::vector<wire::Value> values;
 };
 
-// The text's own parameters out of the client's. Types that users made have another oid on each
-// shard: away from home the server is left to infer them.
-ShardStatement make_statement(const plan::ShardText& text, const Bound& bound, bool at_home);
+// The text's own parameters out of the client's, in home's oids: the connection maps them.
+ShardStatement make_statement(const plan::ShardText& text, const Bound& bound);
 
 struct ExecuteOptions {
   std::vector<wire::Format> results;  // as Bind takes them
@@ -44,9 +43,5 @@ void append_simple(backend::Connection& c, std::string_view sql, std::uint32_t t
 Error error_of_frame(const backend::Connection& c, const wire::Frame& frame,
                      std::string_view drop = {});
 Error violation_of(const backend::Connection& c);
-
-inline bool is_home(const RunRequest& request, ShardId shard) {
-  return shard == request.snapshot.home;
-}
 
 }  // namespace shoal::exec

@@ -71,6 +71,37 @@ io::Task<Result<>> Transaction::apply_settings(Connection& c) {
   co_return Result<>();
 }
 
+void Transaction::schema_changed(catalog::SnapshotPtr derived) {
+  static constexpr std::uint64_t kDerived = 1ull << 63;  // no epoch is so high
+  derived_ = std::move(derived);
+  derived_version_ = kDerived | context_.next_transaction++;
+}
+
+std::uint64_t Transaction::types_version() const {
+  if (derived_) return derived_version_;
+  const catalog::Snapshot& snapshot = snapshot_ ? *snapshot_ : *context_.snapshot;
+  return static_cast<std::uint64_t>(snapshot.epoch.value);
+}
+
+bool Transaction::knows_types(const Connection& c) const {
+  return c.oids_version == types_version() && !(c.oids() && c.oids()->missed());
+}
+
+io::Task<Result<>> Transaction::learn_types(Connection& c) {
+  const std::uint64_t version = types_version();
+  const std::size_t longest_row = context_.limits.portal_bytes;
+  Result<> done;
+  if (derived_) {
+    done = co_await context_.type_maps.teach_alone(c, derived_, longest_row);
+  } else {
+    catalog::SnapshotPtr snapshot = snapshot_;
+    if (!snapshot) snapshot = context_.snapshot;
+    done = co_await context_.type_maps.teach(c, std::move(snapshot), longest_row);
+  }
+  if (done) c.oids_version = version;
+  co_return done;
+}
+
 // BEGIN travels in front of the next message.
 void Transaction::append_begin(Participant& p) {
   wire::append_query(p.connection->out(), begin_text_);
@@ -135,8 +166,11 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
       co_return make_error("08006", fmt::format("the connection to shard {} was lost",
                                                 p.connection->endpoint().name));
     }
+    Connection* known = p.connection.get();
     if (state_ != State::kIdle && !p.begun) SHOAL_CO_TRY(co_await enlist(p));
-    co_return p.connection.get();
+    if (!knows_types(*known) && known->pending().all_answered() && known->status() != 'E')
+      SHOAL_CO_TRY(co_await learn_types(*known));
+    co_return known;
   }
   const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
   std::unique_ptr<Connection> taken = take_idle(*snapshot, shard);
@@ -162,12 +196,16 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
     connection->unnamed.clear();
     connection->prepared_epoch = snapshot->epoch;
   }
-  if (Result<> applied = co_await apply_settings(*connection); !applied) {
+  Result<> applied = co_await apply_settings(*connection);
+  if (applied && !derived_ && !knows_types(*connection))
+    applied = co_await learn_types(*connection);
+  if (!applied) {
     context_.pool.release(std::move(participants_.back().connection));
     participants_.pop_back();
     co_return applied.error();
   }
   if (state_ != State::kIdle) SHOAL_CO_TRY(co_await enlist(participants_.back()));
+  if (!knows_types(*connection)) SHOAL_CO_TRY(co_await learn_types(*connection));
   co_return connection;
 }
 
@@ -236,10 +274,16 @@ void Transaction::clear() {
   isolation_.clear();
   replay_.clear();
   snapshot_.reset();
+  derived_.reset();
 }
 
 void Transaction::ended() {
   for (Participant& p : participants_) {
+    // What was parsed or learned of a schema that may be undone is forgotten.
+    if (derived_) {
+      p.connection->prepared_epoch = Epoch();
+      p.connection->oids_version = 0;
+    }
     if (p.begun) p.connection->settings = *settings_;
     p.begun = p.wrote = p.temp = p.read = false;
   }

@@ -39,6 +39,10 @@ class Transaction {
   const catalog::SnapshotPtr& snapshot() const { return snapshot_; }
   void set_snapshot(catalog::SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
 
+  // The transaction has changed the schema, which is from now on as `derived` says: connections
+  // learn their shards' oids anew, and again when it ends.
+  void schema_changed(catalog::SnapshotPtr derived);
+
   // Opens the transaction; nothing is sent. `text` is the client's BEGIN.
   void begin(std::string text);
   // Opens one that the router needs for its own statement; ends with the statement.
@@ -112,6 +116,10 @@ class Transaction {
   io::Task<Result<>> apply_settings(backend::Connection& c);
   io::Task<Result<backend::Connection*>> enter(ShardId shard);
   io::Task<Result<backend::Connection*>> use_strictly(ShardId shard);
+  // Tells the connection its shard's oids where it does not know those of this schema.
+  bool knows_types(const backend::Connection& c) const;
+  io::Task<Result<>> learn_types(backend::Connection& c);
+  std::uint64_t types_version() const;
   void append_begin(Participant& p);
   io::Task<Result<>> enlist(Participant& p);
   std::unique_ptr<backend::Connection> take_idle(const catalog::Snapshot& snapshot, ShardId shard);
@@ -130,6 +138,8 @@ class Transaction {
   const backend::Settings* settings_ = nullptr;
   backend::Settings settings_at_begin_;
   catalog::SnapshotPtr snapshot_;
+  catalog::SnapshotPtr derived_;  // set when the transaction has changed the schema
+  std::uint64_t derived_version_ = 0;
   std::vector<Participant> participants_;
   // Where the pool keeps this role's connections to a shard, as far as known at `buckets_epoch_`.
   std::vector<std::pair<ShardId, backend::Pool::Bucket*>> buckets_;

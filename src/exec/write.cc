@@ -26,8 +26,7 @@ void send_parts(Run run, const plan::Write& write, backend::Connection& c) {
     options.results = run.request.bound.result_formats;
     options.tag = static_cast<std::uint32_t>(i + 1);
     options.describe = write.returning && !run.request.description && i == 0;
-    append_execution(
-        c, make_statement(part.text, run.request.bound, is_home(run.request, part.shard)), options);
+    append_execution(c, make_statement(part.text, run.request.bound), options);
   }
   append_sync(c);
   c.send();

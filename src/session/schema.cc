@@ -134,6 +134,7 @@ io::Task<Result<>> Session::refresh_derived_snapshot() {
   Result<catalog::SnapshotPtr> derived = co_await services_.commands->derive(runner, snapshot());
   if (!derived) co_return derived.error();
   derived_ = std::move(*derived);
+  txn_.schema_changed(derived_);
   ddl_in_transaction_ = true;
   co_return Result<>();
 }

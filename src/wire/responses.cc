@@ -1,15 +1,21 @@
 // The state machine behind PendingResponses; its grammar stands in responses.h.
 #include "wire/responses.h"
 
+#include <utility>
+
 namespace shoal::wire {
 
 using Verdict = PendingResponses::Verdict;
 
 // ---- the ring ---------------------------------------------------------------------------------
 
-PendingResponses::Entry& PendingResponses::at(std::size_t i) {
+const PendingResponses::Entry& PendingResponses::at(std::size_t i) const {
   if (many_.empty()) return few_[(first_ + i) % few_.size()];
   return many_[(first_ + i) % many_.size()];
+}
+
+PendingResponses::Entry& PendingResponses::at(std::size_t i) {
+  return const_cast<Entry&>(std::as_const(*this).at(i));
 }
 
 void PendingResponses::push(Kind kind, Options options) {
@@ -21,7 +27,7 @@ void PendingResponses::push(Kind kind, Options options) {
     first_ = 0;
   }
   ++count_;
-  at(count_ - 1) = Entry{kind, options.swallow, options.tag};
+  at(count_ - 1) = Entry{kind, options.swallow, options.tag, 0};
   if (has_ready(kind)) ++ready_due_;
 }
 
@@ -103,6 +109,61 @@ void PendingResponses::end_of_copy_from_client() {
   }
 }
 
+bool PendingResponses::is(Kind kind, char type) {
+  switch (kind) {
+    case Kind::kParse:
+      return type == 'P';
+    case Kind::kBind:
+      return type == 'B';
+    case Kind::kClose:
+      return type == 'C';
+    case Kind::kDescribeStatement:
+    case Kind::kDescribePortal:
+      return type == 'D';
+    case Kind::kExecute:
+      return type == 'E';
+    case Kind::kQuery:
+      return type == 'Q';
+    case Kind::kFunctionCall:
+      return type == 'F';
+    case Kind::kSync:
+      return type == 'S';
+    case Kind::kCopyEnd:
+      return type == 'c' || type == 'f';
+  }
+  return false;
+}
+
+bool PendingResponses::insert_describe(std::string_view later, Target target, std::uint32_t note) {
+  std::size_t place = count_;
+  for (std::size_t i = later.size(); i > 0; --i) {
+    const char type = later[i - 1];
+    const bool answered = std::string_view("PBCDEQFS").find(type) != std::string_view::npos;
+    const bool match = place > 0 && is(at(place - 1).kind, type);
+    if (match)
+      --place;
+    else if (answered)
+      return false;
+  }
+  if (place == count_) return false;
+  const Entry before = at(place);
+  push(Kind::kDescribeStatement, Options{});
+  for (std::size_t i = count_ - 1; i > place; --i) at(i) = at(i - 1);
+  const Kind kind = target == Target::kStatement ? Kind::kDescribeStatement : Kind::kDescribePortal;
+  at(place) = Entry{kind, false, before.tag, note};
+  return true;
+}
+
+std::uint32_t PendingResponses::note() const {
+  return count_ == 0 ? 0 : at(0).note;
+}
+
+bool PendingResponses::holds_note(std::uint32_t note) const {
+  for (std::size_t i = 0; i < count_; ++i)
+    if (at(i).note == note) return true;
+  return false;
+}
+
 // ---- what arrives -----------------------------------------------------------------------------
 
 Verdict PendingResponses::violation() {
@@ -117,7 +178,8 @@ Verdict PendingResponses::answer(bool ends) {
     described_ = false;
     drop_silent();
   }
-  return Verdict{.action = head.swallow ? Action::kSwallow : Action::kForward,
+  const bool hide = head.swallow || head.note != 0;
+  return Verdict{.action = hide ? Action::kSwallow : Action::kForward,
                  .ends = ends,
                  .injected = head.swallow,
                  .async = false,

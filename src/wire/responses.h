@@ -18,6 +18,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "wire/frontend.h"
@@ -59,6 +60,15 @@ class PendingResponses {
   void sent_frame(const Frame& frame, Options options);
   void sent_frame(const Frame& frame) { sent_frame(frame, Options{}); }
 
+  // Puts a Describe of the router's own in front of messages that were reported already but are
+  // not on their way yet. `later`: the types of all messages from that place to the end, in order.
+  // Its answers are swallowed; its error is that of the message behind it. False, and nothing
+  // changes, when `later` is not what is due.
+  bool insert_describe(std::string_view later, Target target, std::uint32_t note);
+  // The note of the inserted Describe whose answer comes next; 0: another message's.
+  std::uint32_t note() const;
+  bool holds_note(std::uint32_t note) const;  // its answer is still due
+
   Verdict on(char backend_type);
 
   // Nothing is due. (Messages that were sent behind an error and before any Sync are not due; see
@@ -97,6 +107,7 @@ class PendingResponses {
     Kind kind = Kind::kSync;
     bool swallow = false;
     std::uint32_t tag = 0;
+    std::uint32_t note = 0;  // of an inserted Describe
   };
 
   void push(Kind kind, Options options);
@@ -105,6 +116,8 @@ class PendingResponses {
   void add(Kind kind, Options options);
   void add_sync(Options options);
   Entry& at(std::size_t i);
+  const Entry& at(std::size_t i) const;
+  static bool is(Kind kind, char type);
   Verdict answer(bool ends);
   Verdict violation();
   Verdict on_error();
