@@ -337,7 +337,7 @@ def test_ranges_and_domains(world):
             db.execute("UPDATE m SET d = 1000 WHERE k = 3")
 
 
-# -- asyncpg: everything binary, described once, prepared on whichever shard it comes to -------------
+# -- asyncpg: all binary, described once, prepared on whichever shard it comes to ------------------
 
 
 def as_plain(value):
