@@ -12,16 +12,22 @@ import psycopg
 import pytest
 
 from support.nodes import NODES, Nodes
+from support.postgres import Server
 from support.service import Service
 
 NEW = "5435"
-LINKS = 200
+LINKS = 120
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("nodes") as made:
+        yield made
 
 
 @pytest.fixture
-def nodes():
-    with Nodes([*NODES, NEW]) as made:
-        yield made
+def nodes(server):
+    return Nodes(server, [*NODES, NEW])
 
 
 def rows(nodes: Nodes) -> dict[str, set[str]]:

@@ -68,9 +68,11 @@ def service(request):
                 made.shards = {"plain": server.url()}
                 yield made
     else:
-        with Nodes(NODES) as nodes, nodes.service() as made:
-            made.shards = nodes.addresses
-            yield made
+        with Server("nodes") as server:
+            nodes = Nodes(server, NODES)
+            with nodes.service() as made:
+                made.shards = nodes.addresses
+                yield made
 
 
 def post(service: Service, url: str) -> dict:

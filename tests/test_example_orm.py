@@ -3,33 +3,21 @@ and the application goes on without its own sharding."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import pathlib
 import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
+
 from support.cluster import binary
+from support.modules import load
 from support.postgres import Server
 from support.shards import Shards
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[1] / "examples/orm-migration"
 NAMES = ["shard_0", "shard_1", "shard_2", "shard_3"]
 CUSTOMERS = [f"customer-{i}" for i in range(60)]
-
-
-def load(module: str, **environment: str):
-    """A module of the example, imported as its own programs import it."""
-    os.environ.update(environment)
-    sys.path.insert(0, str(EXAMPLE))
-    try:
-        return importlib.import_module(module)
-    finally:
-        sys.path.remove(str(EXAMPLE))
-        for name in environment:
-            del os.environ[name]
 
 
 def url(shards: Shards, name: str) -> str:
@@ -61,7 +49,8 @@ def shop():
     """The old application and its databases, with customers who have ordered."""
     with Server("orm") as server:
         shards = Shards(server, NAMES)
-        before = load("before", SHARD_URLS=" ".join(url(shards, name) for name in NAMES))
+        urls = " ".join(url(shards, name) for name in NAMES)
+        [before] = load(EXAMPLE, "before", SHARD_URLS=urls)
         for engine in before.engines:
             before.Order.metadata.create_all(engine)
         for i, customer in enumerate(CUSTOMERS):
@@ -90,7 +79,8 @@ def adopted(shop):
     assert done.returncode == 0, done.stdout + done.stderr
     assert rows(shards) == stored, "not one row was touched"
     shards.serve()
-    after = load("after", DATABASE_URL=f"postgresql://postgres@127.0.0.1:{shards.port}/shard_0")
+    router = f"postgresql://postgres@127.0.0.1:{shards.port}/shard_0"
+    [after] = load(EXAMPLE, "after", DATABASE_URL=router)
     yield after, answers
     after.engine.dispose()
 

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError, NoResultFound, ProgrammingError
 
 from support.cluster import Cluster
+from support.modules import load
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[1] / "examples/saas"
 SHARDS = ["shard_0", "shard_1"]
@@ -44,16 +45,10 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def modules(cluster):
-    """The example's modules, imported as its own programs import them."""
-    os.environ["DATABASE_URL"] = cluster.url()
-    sys.path.insert(0, str(EXAMPLE))
-    try:
-        import database
-        import demo
-        import models
-    finally:
-        sys.path.remove(str(EXAMPLE))
-        del os.environ["DATABASE_URL"]
+    """The example's modules as one."""
+    database, demo, models = load(
+        EXAMPLE, "database", "demo", "models", DATABASE_URL=cluster.url()
+    )
     yield types.SimpleNamespace(**{**vars(models), **vars(database)}, demo=demo)
     database.engine.dispose()
 

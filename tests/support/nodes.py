@@ -22,25 +22,18 @@ def program() -> pathlib.Path:
 class Nodes:
     """`addresses` of all nodes by name, and the file that says which of them there are."""
 
-    def __init__(self, names: list[str]):
-        self.names = names
-        self.server = Server("nodes")
-
-    def __enter__(self) -> "Nodes":
-        self.server.__enter__()
-        self.addresses = {name: self.server.dsn(f"node{name}") for name in self.names}
-        with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
-            for name in self.names:
+    def __init__(self, server: Server, names: list[str]):
+        self.server = server
+        self.addresses = {name: server.dsn(f"node{name}") for name in names}
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
+            for name in names:
+                connection.execute(f"DROP DATABASE IF EXISTS node{name} WITH (FORCE)")
                 connection.execute(f"CREATE DATABASE node{name}")
         for address in self.addresses.values():
             with psycopg.connect(address, autocommit=True) as connection:
                 connection.execute((EXAMPLE / "schema.sql").read_text())
-        self.file = self.server.folder / "nodes.conf"
+        self.file = server.folder / "nodes.conf"
         self.write(NODES)
-        return self
-
-    def __exit__(self, *problem) -> None:
-        self.server.__exit__(*problem)
 
     def write(self, members: list[str], joining: str | None = None) -> None:
         lines = ["# made by a test"] + [f"{name} {self.addresses[name]}" for name in members]
