@@ -292,3 +292,63 @@ def test_the_report_is_readable(server):
     assert "Usage:" in shards.shoal("adopt", "--help").stdout
     wrong = shards.shoal("adopt", "--shard", "nonsense", status=1)
     assert "NAME=DSN is needed" in wrong.stderr
+
+
+def test_a_default_database_with_strays_becomes_home_without_slots(server):
+    """Four shards by BLAKE2b beside a default database that has its own tables and lost rows."""
+    shards = Shards(server, ["default", "shard_0", "shard_1", "shard_2", "shard_3"])
+    shards.everywhere("CREATE TABLE app_order (id serial PRIMARY KEY, tenant varchar(64), v int)")
+    shards.run("default", "CREATE TABLE auth_user (id int PRIMARY KEY)")
+    keys = [f"user-{i}" for i in range(400)]
+    for number in range(4):
+        rows = [(k, i) for i, k in enumerate(keys) if dorm(k, 4) == number]
+        shards.copy(f"shard_{number}", "app_order (tenant, v)", rows)
+    shards.copy("default", "app_order (tenant, v)", [(k, -1) for k in keys[:150]])
+    report = shards.adopt("--verify", "all")
+    assert report["problems"] == []
+    [keyspace] = report["keyspaces"]
+    assert keyspace["function"] == "dorm"
+    assert keyspace["owners"] == {f"shard_{i}": f"shard_{i}" for i in range(4)}
+    order = by_name(report, "app_order")
+    assert (order["key"], order["misplaced"]) == (["tenant"], 150)
+    assert order["local_constraints"] == ["app_order_pkey"]
+    assert "set app_order.tenant NOT NULL on every shard" in report["actions"]
+    assert any("lie on a server that owns no key" in n for n in report["notes"])
+    assert shards.adopt("--yes")["written"] is True
+    # Ids repeat on independent shards: rows whose id is taken there are left for a decision.
+    repaired = shards.audit("--repair", status=2)
+    assert repaired["total"]["misplaced"] == 150
+    assert repaired["moved"] + repaired["left"] == 150
+    with router(shards) as url, psycopg.connect(url, autocommit=True) as db:
+        # What is left on a server without slots stays out of sight, as it was for the application.
+        total = 400 + repaired["moved"]
+        assert db.execute("SELECT count(*) FROM app_order").fetchone() == (total,)
+        row = db.execute("INSERT INTO app_order (tenant, v) VALUES ('user-1', 0) RETURNING id")
+        assert row.fetchone()[0] > 150
+
+
+def test_a_ring_over_the_names_of_the_shards_is_found(server):
+    def point(text: str) -> int:
+        return int.from_bytes(hashlib.md5(text.encode()).digest(), "big")
+
+    names = ["5432", "5433", "5434"]
+    ring = sorted((point(f"{n}-{i}"), n) for n in names for i in range(160))
+
+    def node(key: str) -> str:
+        return next((n for p, n in ring if p > point(key)), ring[0][1])
+
+    shards = Shards(server, names)
+    shards.everywhere("CREATE TABLE urls (id serial, url text, url_id varchar(5))")
+    for name in names:
+        urls = [f"https://example.org/{i}" for i in range(900)]
+        ids = [hashlib.sha256(u.encode()).hexdigest()[:5] for u in urls]
+        rows = [(u, k) for u, k in zip(urls, ids) if node(k) == name]
+        shards.copy(name, "urls (url, url_id)", rows)
+    report = shards.adopt("--verify", "all", "--yes")
+    assert report["problems"] == []
+    assert report["keyspaces"][0]["function"] == "ring"
+    assert by_name(report, "urls")["key"] == ["url_id"]
+    again = shards.adopt("--yes")
+    assert by_name(again, "urls")["why"] == "part of the cluster already"
+    with router(shards) as url, psycopg.connect(url, autocommit=True) as db:
+        assert db.execute("SELECT count(*) FROM urls").fetchone() == (900,)

@@ -80,6 +80,8 @@ struct Servers {
   std::vector<ShardSpec> specs;
   std::vector<Pq> connections;
   std::size_t home = 0;
+  // Of a cluster that home has already: "schema.table" and names of keyspaces.
+  std::vector<std::string> placed, keyspaces;
   std::vector<AdoptTable> tables;
   std::vector<CitusTable> citus;
 };
@@ -93,6 +95,8 @@ struct AdoptKeyspace {
   std::vector<std::size_t> owners;          // shard of each bucket
   std::map<std::string, std::size_t> pins;  // of a directory: canonical text -> shard
   std::string evidence;                     // "998 of 1000 sampled rows of orders fit"
+
+  bool owns_something(std::size_t shard) const;
 };
 
 struct AdoptPlacement {
@@ -105,6 +109,7 @@ struct AdoptPlacement {
   std::string why;
   // Found by verify():
   std::uint64_t rows = 0, misplaced = 0, without_place = 0, without_key = 0;
+  std::uint64_t strays = 0;  // of the misplaced: on shards that own no bucket at all
   std::vector<std::string> examples;
 };
 std::string_view kind_name(AdoptPlacement::Kind kind);

@@ -25,9 +25,9 @@ struct Scheme {
 std::vector<std::uint32_t> bucket_counts(std::size_t shards) {
   std::vector<std::uint32_t> out;
   for (const std::size_t n :
-       {shards, 2 * shards, 4 * shards, std::size_t{8}, std::size_t{10}, std::size_t{12},
-        std::size_t{16}, std::size_t{24}, std::size_t{32}, std::size_t{64}, std::size_t{100},
-        std::size_t{128}, std::size_t{256}}) {
+       {shards, shards - 1, 2 * shards, 4 * shards, std::size_t{8}, std::size_t{10},
+        std::size_t{12}, std::size_t{16}, std::size_t{24}, std::size_t{32}, std::size_t{64},
+        std::size_t{100}, std::size_t{128}, std::size_t{256}}) {
     const auto count = static_cast<std::uint32_t>(n);
     if (count > 1 && std::find(out.begin(), out.end(), count) == out.end()) out.push_back(count);
   }

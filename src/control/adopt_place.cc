@@ -12,6 +12,19 @@ using Kind = AdoptPlacement::Kind;
 constexpr double kFits = 0.9;
 constexpr std::size_t kMostPins = 10'000;
 
+KeySample without(const KeySample& sample, std::size_t shard) {
+  KeySample out;
+  out.types = sample.types;
+  std::set<std::string> distinct;
+  for (const auto& [key, on] : sample.seen) {
+    if (on == shard) continue;
+    distinct.insert(keys::canonical_text(key));
+    out.seen.emplace_back(key, on);
+  }
+  out.distinct = distinct.size();
+  return out;
+}
+
 }  // namespace
 
 Result<std::vector<ScanRow>> Proposer::read_sample(const AdoptTable& t, std::size_t on,
@@ -79,20 +92,21 @@ bool Proposer::fit_known(AdoptPlacement& p, const std::vector<std::string>& key,
   for (std::size_t k = 0; k < out_.keyspaces.size(); ++k) {
     AdoptKeyspace& space = out_.keyspaces[k];
     if (space.types != sample.types || !space.pins.empty()) continue;
-    std::size_t fitting = 0;
+    std::size_t fitting = 0, all = 0;
     for (const auto& [value, on] : sample.seen) {
+      if (!space.owns_something(on)) continue;  // strays on a server without slots
+      ++all;
       const auto slot = space.made->slot(value);
       const auto bucket = slot ? space.made->bucket_of(*slot) : std::nullopt;
       if (bucket && space.owners[*bucket] == on) ++fitting;
     }
-    if (sample.seen.empty() ||
-        static_cast<double>(fitting) < kFits * static_cast<double>(sample.seen.size())) {
+    if (all == 0 || static_cast<double>(fitting) < kFits * static_cast<double>(all)) {
       continue;
     }
     p.kind = Kind::kSharded;
     p.keyspace = k;
     p.key = key;
-    p.why = fmt::format("{} of {} sampled rows fit", fitting, sample.seen.size());
+    p.why = fmt::format("{} of {} sampled rows fit", fitting, all);
     return true;
   }
   return false;
@@ -113,9 +127,13 @@ std::size_t Proposer::add_keyspace(Guess guess, const std::vector<keys::KeyType>
     for (const keys::KeyType t : types) k.name += fmt::format("_{}", keys::type_name(t));
   }
   const std::string stem = k.name;
-  for (int n = 2; std::any_of(out_.keyspaces.begin(), out_.keyspaces.end(),
-                              [&](const AdoptKeyspace& other) { return other.name == k.name; });
-       ++n) {
+  const auto taken = [&](const std::string& name) {
+    return std::find(servers_.keyspaces.begin(), servers_.keyspaces.end(), name) !=
+               servers_.keyspaces.end() ||
+           std::any_of(out_.keyspaces.begin(), out_.keyspaces.end(),
+                       [&](const AdoptKeyspace& other) { return other.name == name; });
+  };
+  for (int n = 2; taken(k.name); ++n) {
     k.name = fmt::format("{}_{}", stem, n);
   }
   out_.keyspaces.push_back(std::move(k));
@@ -224,6 +242,31 @@ std::vector<std::string> Proposer::order_of_columns(
   return order;
 }
 
+std::optional<Guess> Proposer::best_guess(const AdoptPlacement& p,
+                                          const std::map<std::string, KeySample>& found,
+                                          const std::vector<std::string>& order,
+                                          std::string& best_name, std::string& also) {
+  const AdoptTable& t = table(p);
+  const bool told = stated_key(t) && !options_.function.empty();
+  std::optional<Guess> best;
+  for (const std::string& name : order) {
+    progress_("trying key functions on " + t.shown(), 0, 0);
+    const KeySample& sample = found.at(name);
+    auto guess = options_.function.empty() ? guess_function(sample, servers_)
+                                           : try_function(options_.function, options_.params,
+                                                          sample, servers_.specs.size());
+    if (!guess || guess->total == 0 || (guess->share() < kFits && !told)) continue;
+    if (best && best->share() + 0.005 >= guess->share()) {
+      if (best->share() <= guess->share()) also += (also.empty() ? "" : ", ") + name;
+      continue;
+    }
+    best = std::move(guess);
+    best_name = name;
+    also.clear();
+  }
+  return best;
+}
+
 Result<> Proposer::place_one(AdoptPlacement& p) {
   const AdoptTable& t = table(p);
   auto tree = place_tree(p);
@@ -254,22 +297,12 @@ Result<> Proposer::place_one(AdoptPlacement& p) {
   for (const std::string& name : order) {
     if (fit_known(p, key_of(name), (*found)[name])) return {};
   }
-  std::optional<Guess> best;
   std::string best_name, also;
-  for (const std::string& name : order) {
-    progress_("trying key functions on " + t.shown(), 0, 0);
-    const KeySample& sample = (*found)[name];
-    auto guess = options_.function.empty() ? guess_function(sample, servers_)
-                                           : try_function(options_.function, options_.params,
-                                                          sample, servers_.specs.size());
-    if (!guess || (guess->share() < kFits && !(stated && !options_.function.empty()))) continue;
-    if (best && best->share() + 0.005 >= guess->share()) {
-      if (best->share() <= guess->share()) also += (also.empty() ? "" : ", ") + name;
-      continue;
-    }
-    best = std::move(guess);
-    best_name = name;
-    also.clear();
+  std::optional<Guess> best = best_guess(p, *found, order, best_name, also);
+  if (!best && t.on[servers_.home] && servers_.specs.size() > 2) {
+    // Applications leave rows on a default database that is no shard; the others tell the function.
+    for (auto& [name, sample] : *found) sample = without(sample, servers_.home);
+    best = best_guess(p, *found, order, best_name, also);
   }
   if (!also.empty()) {
     out_.notes.push_back(fmt::format(

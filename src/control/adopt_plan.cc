@@ -78,6 +78,11 @@ bool Proposer::judge_by_place(AdoptPlacement& p) {
   for (std::size_t i = 0; i < t.on.size(); ++i) {
     if (t.on[i]) on.push_back(i);
   }
+  if (names_table(servers_.placed, t)) {
+    p.kind = Kind::kLeftOut;
+    p.why = "part of the cluster already";
+    return true;
+  }
   if (names_table(options_.leave_out, t)) {
     p.kind = Kind::kLeftOut;
     p.why = "as asked";

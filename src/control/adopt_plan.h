@@ -41,6 +41,10 @@ class Proposer {
                                                    const std::vector<std::string>& columns);
   std::vector<std::string> order_of_columns(const AdoptTable& t,
                                             const std::map<std::string, KeySample>& found) const;
+  std::optional<Guess> best_guess(const AdoptPlacement& p,
+                                  const std::map<std::string, KeySample>& found,
+                                  const std::vector<std::string>& order, std::string& best_name,
+                                  std::string& also);
   bool fit_known(AdoptPlacement& p, const std::vector<std::string>& key, const KeySample& sample);
   std::size_t add_keyspace(Guess guess, const std::vector<keys::KeyType>& types);
   Result<bool> place_directory(AdoptPlacement& p, const std::vector<std::string>& key);

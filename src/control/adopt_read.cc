@@ -232,7 +232,34 @@ Result<std::size_t> index_of_home(const AdoptOptions& options) {
                 "home is one of the shards that --shard names");
 }
 
+// What an earlier adoption has written.
+Result<> read_cluster(Servers& servers) {
+  Pq& home = servers.connections[servers.home];
+  auto known = home.query("SELECT to_regclass('shoal.placed_table') IS NOT NULL");
+  if (!known) return std::move(known).error();
+  if (cell(*known, 0, 0) != "t") return {};
+  auto tables = home.query(
+      "SELECT n.nspname || '.' || c.relname FROM shoal.placed_table t JOIN pg_class c"
+      " ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace");
+  if (!tables) return std::move(tables).error();
+  for (std::size_t i = 0; i < tables->rows.size(); ++i) {
+    servers.placed.push_back(cell(*tables, i, 0));
+  }
+  auto keyspaces = home.query("SELECT name FROM shoal.keyspace");
+  if (!keyspaces) return std::move(keyspaces).error();
+  for (std::size_t i = 0; i < keyspaces->rows.size(); ++i) {
+    servers.keyspaces.push_back(cell(*keyspaces, i, 0));
+  }
+  return {};
+}
+
 }  // namespace
+
+bool AdoptKeyspace::owns_something(std::size_t shard) const {
+  if (std::find(owners.begin(), owners.end(), shard) != owners.end()) return true;
+  return std::any_of(pins.begin(), pins.end(),
+                     [&](const auto& pin) { return pin.second == shard; });
+}
 
 std::string AdoptTable::quoted() const {
   return quote_ident(schema) + "." + quote_ident(name);
@@ -273,6 +300,7 @@ Result<Servers> read_servers(const AdoptOptions& options) {
     if (servers.citus.empty()) servers.citus = std::move(*citus);
     SHOAL_TRY(Reader(servers, i).run());
   }
+  SHOAL_TRY(read_cluster(servers));
   return servers;
 }
 
