@@ -253,3 +253,30 @@ def test_a_keyspace_is_tested_against_rows_and_expectations(db, tables, keyspace
         shard.execute("INSERT INTO tested VALUES (-1)")
     text = shoal(target, "keyspace", "test", "by_rest", status=2)
     assert "tested -1 is on s1 and belongs on s3" in text
+
+
+def test_hot_keys_and_slots_are_seen_on_the_admin_console(db, tables, keyspace, target):
+    tables.append("hot")
+    db.execute("CREATE TABLE hot (k int PRIMARY KEY, v int)")
+    db.execute("SELECT create_distributed_table('hot', 'k')")
+    for i in range(800):
+        key = 42 if i % 2 else i
+        db.execute("SELECT v FROM hot WHERE k = %s", (key,), prepare=True)
+        db.execute(f"SELECT v FROM hot WHERE k = {key}")
+    url = f"postgresql://app@127.0.0.1:{target.cluster.port}/shoal"
+    shown = subprocess.run(
+        ["psql", "-XAtq", url, "-c", "SHOW KEYS"], capture_output=True, text=True, timeout=30
+    )
+    assert shown.returncode == 0, shown.stderr
+    rows = [line.split("|") for line in shown.stdout.splitlines()]
+    hottest = max((r for r in rows if r[0] == "default_int8"), key=lambda r: int(r[3]))
+    assert hottest[1] == "42"
+    assert hottest[2] == where(db, "hot", "42")
+    assert 400 < int(hottest[3]) < 1300, "about half of 1,600 statements"
+    slots = subprocess.run(
+        ["psql", "-XAtq", url, "-c", "SHOW SLOTS"], capture_output=True, text=True, timeout=30
+    )
+    stretches = [s.split("|") for s in slots.stdout.splitlines() if s.startswith("default_int8")]
+    assert len(stretches) == 64
+    assert stretches[0][1] == "0" and stretches[-1][2] == "4095"
+    assert sum(int(s[4]) for s in stretches) > 1000

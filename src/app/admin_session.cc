@@ -34,7 +34,8 @@ surface::StatCounters counters_of(const exec::Counters& c) {
 }
 
 // Adds what lives on one core. Runs on that core.
-void add_unit(Router::Unit& unit, const std::string& database, surface::AdminFacts& facts) {
+void add_unit(Router::Unit& unit, const std::string& database, surface::AdminFacts& facts,
+              obs::KeyLoad& load) {
   for (const backend::PoolCounts& n : unit.context.pool.counts()) {
     auto pool = std::find_if(facts.pools.begin(), facts.pools.end(), [&](const auto& p) {
       return p.database == n.shard_name && p.user == n.key.user;
@@ -85,16 +86,66 @@ void add_unit(Router::Unit& unit, const std::string& database, surface::AdminFac
   facts.routes.several_shards += static_cast<std::int64_t>(routed.many_shards);
   facts.routes.pulled += static_cast<std::int64_t>(routed.gathered);
   facts.routes.refused += static_cast<std::int64_t>(routed.refused);
+  load.merge(unit.context.load);
+}
+
+std::string shard_name(const catalog::Snapshot& snapshot, ShardId id) {
+  const catalog::Shard* shard = snapshot.shard(id);
+  return shard ? shard->name : "";
+}
+
+// Who owns the slots from first to last: names, each once.
+std::string owners_of(const catalog::Snapshot& snapshot, const keys::SlotMap& map,
+                      std::uint32_t first, std::uint32_t last) {
+  std::set<std::string> names;
+  for (std::uint32_t s = first; s <= last && s < map.slot_count(); ++s) {
+    names.insert(shard_name(snapshot, map.owner(Slot(s))));
+  }
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
+  return out;
+}
+
+std::vector<surface::KeyFacts> key_facts(const catalog::Snapshot& snapshot,
+                                         const obs::KeyLoad& load) {
+  constexpr std::size_t kShown = 20;
+  std::vector<surface::KeyFacts> out;
+  for (const auto& [id, of] : load.keyspaces()) {
+    const catalog::Keyspace* k = snapshot.keyspace(KeyspaceId(id));
+    if (!k) continue;
+    surface::KeyFacts f;
+    f.keyspace = k->name;
+    f.slots = of.slots;
+    f.total = of.keys.total();
+    for (const obs::TopKeys::Entry& e : of.keys.top(kShown)) {
+      const auto value = keys::parse_text(k->types.at(0), e.key);
+      const auto shard = value ? k->placement->place(*value) : Result<ShardId>(value.error());
+      f.top.push_back({e.key, shard ? shard_name(snapshot, *shard) : "", e.count, e.error});
+    }
+    for (std::uint64_t i = 0; i < obs::KeyLoad::kStretches; ++i) {
+      // The slots that count() adds to this stretch.
+      const auto edge = [&](std::uint64_t n) {
+        return static_cast<std::uint32_t>((n * of.slots + obs::KeyLoad::kStretches - 1) /
+                                          obs::KeyLoad::kStretches);
+      };
+      if (edge(i) == edge(i + 1)) continue;
+      f.stretches.push_back({edge(i), edge(i + 1) - 1,
+                             owners_of(snapshot, k->placement->map, edge(i), edge(i + 1) - 1),
+                             of.by_stretch[i]});
+    }
+    out.push_back(std::move(f));
+  }
+  return out;
 }
 
 // Visits the cores one after the other and comes back.
-io::Task<> collect(Router& router, surface::AdminFacts& facts) {
+io::Task<> collect(Router& router, surface::AdminFacts& facts, obs::KeyLoad& load) {
   io::Core& here = io::this_core();
   std::string database = facts.stats.front().database;
   for (const auto& unit : router.units()) {
     io::Event done;
-    unit->core.post([&facts, &database, &here, &done, u = unit.get()] {
-      add_unit(*u, database, facts);
+    unit->core.post([&facts, &load, &database, &here, &done, u = unit.get()] {
+      add_unit(*u, database, facts, load);
       here.post([&done] { done.set(); });
     });
     co_await done.wait({});
@@ -128,7 +179,9 @@ io::Task<surface::AdminFacts> admin_facts(Router& router, Router::Unit& unit) {
   for (const SettingLine& line : show_settings(router.settings()))
     facts.config.push_back({line.key, line.value, line.default_value, line.changeable});
   facts.users = router.settings().admin_users;
-  co_await collect(router, facts);
+  obs::KeyLoad load;
+  co_await collect(router, facts, load);
+  facts.keys = key_facts(snapshot, load);
   for (surface::DatabaseFacts& d : facts.databases)
     d.current_connections = std::count_if(facts.servers.begin(), facts.servers.end(),
                                           [&](const auto& s) { return s.database == d.name; });

@@ -12,6 +12,7 @@
 #include "catalog/snapshot.h"
 #include "exec/type_map.h"
 #include "io/core.h"
+#include "obs/key_load.h"
 
 namespace shoal::exec {
 
@@ -50,6 +51,7 @@ struct CoreContext {
   };
   DecisionSql decision_sql;
   Counters counters;
+  obs::KeyLoad load;  // which keys statements are about (count_key.h)
 
   // Tables whose placement is being changed: new statements on them wait for `changed`.
   std::set<Oid> held;

@@ -1,6 +1,7 @@
 // Bind: where the statement goes with these values. A statement that was planned before, under the
 // same circumstances, costs one look at the key's value; on one shard the message itself travels
 // on.
+#include "exec/count_key.h"
 #include "session/session.h"
 #include "wire/frontend.h"
 
@@ -31,7 +32,8 @@ exec::Bound bound_of(const StatementInfo& statement, const wire::Bind& bind) {
 // The shard of a plan that holds for every value of one parameter.
 std::optional<ShardId> place_again(const plan::Plan::KeySource& reuse,
                                    const catalog::Snapshot& snapshot, std::uint32_t oid,
-                                   const wire::Value& text, wire::Format format) {
+                                   const wire::Value& text, wire::Format format,
+                                   obs::KeyLoad& load) {
   const catalog::Keyspace* keyspace = snapshot.keyspace(reuse.keyspace);
   if (!text || !keyspace) return std::nullopt;
   std::optional<keys::KeyType> type =
@@ -42,6 +44,7 @@ std::optional<ShardId> place_again(const plan::Plan::KeySource& reuse,
   if (!value) return std::nullopt;
   Result<ShardId> shard = keyspace->placement->place(*value);
   if (!shard) return std::nullopt;
+  exec::count_key(load, *keyspace, *value);
   return *shard;
 }
 
@@ -61,7 +64,7 @@ std::optional<Placed> Session::known_plan(const StatementInfo& statement, const 
   for (std::size_t i = 0; i < index; ++i) ++value;
   const std::uint32_t oid = index < statement.types.size() ? statement.types[index] : 0;
   std::optional<ShardId> shard =
-      place_again(*known.reuse, snap, oid, *value, bind.parameter_formats.of(index));
+      place_again(*known.reuse, snap, oid, *value, bind.parameter_formats.of(index), context_.load);
   if (!shard) return std::nullopt;
   return Placed{*shard, statement.plan};
 }

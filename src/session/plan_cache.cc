@@ -1,6 +1,7 @@
 // Looking up and remembering one-shard plans.
 #include "session/plan_cache.h"
 
+#include "exec/count_key.h"
 #include "keys/value.h"
 
 namespace shoal::session {
@@ -29,7 +30,7 @@ std::optional<keys::KeyValue> literal_value(const sql::Literal& literal, keys::K
 
 std::optional<Placed> PlanCache::find(const sql::Normalized& normalized,
                                       const catalog::Snapshot& snapshot,
-                                      const route::SessionFacts& facts) const {
+                                      const route::SessionFacts& facts, obs::KeyLoad& load) const {
   auto found = entries_.find(normalized.key);
   if (found == entries_.end()) return std::nullopt;
   for (const Entry& entry : found->second) {
@@ -47,6 +48,7 @@ std::optional<Placed> PlanCache::find(const sql::Normalized& normalized,
     if (!value || !keyspace) return std::nullopt;
     Result<ShardId> shard = keyspace->placement->place(*value);
     if (!shard) return std::nullopt;
+    exec::count_key(load, *keyspace, *value);
     return Placed{*shard, entry.plan};
   }
   return std::nullopt;

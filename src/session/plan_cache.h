@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "catalog/snapshot.h"
+#include "obs/key_load.h"
 #include "plan/plan.h"
 #include "route/session_facts.h"
 #include "sql/normalize.h"
@@ -27,9 +28,9 @@ class PlanCache {
  public:
   explicit PlanCache(std::size_t entries) : limit_(entries) {}
 
-  // A one-shard plan for the text, or nullopt. `text` gave `normalized`.
+  // A one-shard plan for the text, or nullopt. `text` gave `normalized`. Its key is counted.
   std::optional<Placed> find(const sql::Normalized& normalized, const catalog::Snapshot& snapshot,
-                             const route::SessionFacts& facts) const;
+                             const route::SessionFacts& facts, obs::KeyLoad& load) const;
   // Remembers a Forward plan if it may be used for other constants. `locations` in the plan are
   // offsets into the text that gave `normalized`.
   void insert(const sql::Normalized& normalized, const catalog::Snapshot& snapshot,

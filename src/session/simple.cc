@@ -56,7 +56,7 @@ std::optional<Placed> Session::known_plan(std::string_view text) {
   // Under a scope each text is changed: nothing that was planned without it may be taken.
   if (facts().scope_key || hinted_) return std::nullopt;
   if (txn_.state() == exec::Transaction::State::kFailed || ddl_in_transaction_) return std::nullopt;
-  return services_.plans.find(normalized_, *snapshot(), facts_);
+  return services_.plans.find(normalized_, *snapshot(), facts_, context_.load);
 }
 
 io::Task<Result<>> Session::run_text(std::string_view text) {

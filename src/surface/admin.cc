@@ -31,6 +31,8 @@ constexpr Word kShow[] = {
     {"stats_averages", Kind::kShowStatsAverages},
     {"totals", Kind::kShowTotals},
     {"state", Kind::kShowState},
+    {"keys", Kind::kShowKeys},
+    {"slots", Kind::kShowSlots},
 };
 constexpr Word kDo[] = {
     {"reload", Kind::kReload},       {"pause", Kind::kPause},       {"resume", Kind::kResume},
@@ -300,6 +302,42 @@ AdminTable config(const AdminFacts& facts) {
   return table;
 }
 
+AdminTable hot_keys(const AdminFacts& facts) {
+  AdminTable table{{{"keyspace", kText},
+                    {"key", kText},
+                    {"shard", kText},
+                    {"statements", kNumeric},
+                    {"error", kNumeric},
+                    {"percent", kNumeric}},
+                   {}};
+  for (const KeyFacts& k : facts.keys) {
+    for (const KeyFacts::Key& key : k.top) {
+      const double share =
+          k.total == 0 ? 0
+                       : 100.0 * static_cast<double>(key.statements) / static_cast<double>(k.total);
+      table.rows.push_back({k.keyspace, key.key, key.shard, std::to_string(key.statements),
+                            std::to_string(key.error), fmt::format("{:.1f}", share)});
+    }
+  }
+  return table;
+}
+
+AdminTable slots(const AdminFacts& facts) {
+  AdminTable table{{{"keyspace", kText},
+                    {"first_slot", kNumeric},
+                    {"last_slot", kNumeric},
+                    {"shards", kText},
+                    {"statements", kNumeric}},
+                   {}};
+  for (const KeyFacts& k : facts.keys) {
+    for (const KeyFacts::Stretch& s : k.stretches) {
+      table.rows.push_back({k.keyspace, std::to_string(s.first), std::to_string(s.last), s.shards,
+                            std::to_string(s.statements)});
+    }
+  }
+  return table;
+}
+
 AdminTable users(const AdminFacts& facts) {
   AdminTable table{{{"name", kText}, {"pool_mode", kText}}, {}};
   for (const std::string& user : facts.users) table.rows.push_back({user, std::nullopt});
@@ -358,7 +396,9 @@ Result<> check_admin_access(const AdminCommand& command, const std::string& user
                             const std::vector<std::string>& admin_users,
                             const std::vector<std::string>& stats_users) {
   if (contains(admin_users, user)) return {};
-  const bool shows = shows_rows(command.kind) || command.kind == Kind::kShowHelp;
+  // Keys are data of the users, statistics are not.
+  const bool shows = command.kind != Kind::kShowKeys &&
+                     (shows_rows(command.kind) || command.kind == Kind::kShowHelp);
   if (shows && contains(stats_users, user)) return {};
   return make_error("42501", "admin access needed", {},
                     "see auth.admin_users and auth.stats_users");
@@ -434,6 +474,10 @@ AdminTable admin_rows(const AdminCommand& command, const AdminFacts& facts) {
       return totals(facts);
     case Kind::kShowState:
       return {{{"key", kText}, {"value", kText}}, {{"state", facts.state}}};
+    case Kind::kShowKeys:
+      return hot_keys(facts);
+    case Kind::kShowSlots:
+      return slots(facts);
     case Kind::kShowHelp:
     case Kind::kReload:
     case Kind::kPause:

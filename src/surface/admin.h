@@ -30,8 +30,10 @@ struct AdminCommand {
     kShowStatsAverages,
     kShowTotals,
     kShowState,
-    kReload,  // read the configuration file again
-    kPause,   // let running transactions end, then hold new ones
+    kShowKeys,   // the most frequent keys of each keyspace
+    kShowSlots,  // statements for each stretch of slots
+    kReload,     // read the configuration file again
+    kPause,      // let running transactions end, then hold new ones
     kResume,
     kReconnect,  // close server connections as they become free
     kShutdown,   // end the router
@@ -106,6 +108,24 @@ struct ConfigFacts {
   bool changeable = false;
 };
 
+// Statements of one key, as obs/key_load.h has sampled them on all cores.
+struct KeyFacts {
+  std::string keyspace;
+  std::uint32_t slots = 0;
+  std::uint64_t total = 0;
+  struct Key {
+    std::string key, shard;
+    std::uint64_t statements = 0, error = 0;
+  };
+  std::vector<Key> top;
+  struct Stretch {
+    std::uint32_t first = 0, last = 0;
+    std::string shards;  // owners, joined by commas
+    std::uint64_t statements = 0;
+  };
+  std::vector<Stretch> stretches;
+};
+
 struct AdminFacts {
   std::string version;           // "Shoal 0.1.0"
   std::string state = "active";  // active | paused | shutting_down
@@ -114,6 +134,7 @@ struct AdminFacts {
   std::vector<StatFacts> stats;
   std::vector<DatabaseFacts> databases;
   std::vector<ConfigFacts> config;
+  std::vector<KeyFacts> keys;
   std::vector<std::string> users;
   RouteCounters routes;
   std::int64_t epoch = 0;

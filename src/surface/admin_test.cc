@@ -154,5 +154,24 @@ TEST(Refusals, the_page_lists_every_number_once) {
   }
 }
 
+TEST(Admin, keys_and_slots_show_the_load_and_keys_are_for_administrators_only) {
+  AdminFacts facts;
+  KeyFacts k;
+  k.keyspace = "tenants";
+  k.slots = 128;
+  k.total = 1000;
+  k.top.push_back({"42", "s1", 250, 8});
+  k.stretches.push_back({0, 1, "s1", 250});
+  facts.keys.push_back(k);
+  const auto rows = [&](const char* text) {
+    return admin_rows(*parse_admin_command(text), facts).rows.at(0);
+  };
+  EXPECT_EQ(rows("SHOW KEYS").at(1), "42");
+  EXPECT_EQ(rows("SHOW KEYS").at(5), "25.0");
+  EXPECT_EQ(rows("SHOW SLOTS").at(4), "250");
+  EXPECT_FALSE(check_admin_access(*parse_admin_command("SHOW KEYS"), "stats", {"root"}, {"stats"}));
+  EXPECT_TRUE(check_admin_access(*parse_admin_command("SHOW SLOTS"), "stats", {"root"}, {"stats"}));
+}
+
 }  // namespace
 }  // namespace shoal::surface
