@@ -309,6 +309,18 @@ Result<> Proposer::place_one(AdoptPlacement& p) {
         "{}: {} explains where the rows lie as well as {} does; --key {}=COLUMN decides", t.shown(),
         also, best_name, t.shown()));
   }
+  if (best && best->function == "mod_floor" && options_.function.empty()) {
+    const KeySample& sample = (*found)[best_name];
+    const bool negative = std::any_of(sample.seen.begin(), sample.seen.end(), [](const auto& row) {
+      return keys::to_text(row.first[0]).starts_with('-');
+    });
+    if (!negative) {
+      out_.notes.push_back(fmt::format(
+          "{}: Python's % and SQL's differ below zero; no negative {} was seen, so mod_floor "
+          "(Python's) is assumed. State --function mod_trunc for SQL, C or Java",
+          t.shown(), best_name));
+    }
+  }
   if (best) {
     p.key = key_of(best_name);
     p.why = fmt::format("{} of {} sampled rows fit", best->fitting, best->total);

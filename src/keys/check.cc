@@ -104,6 +104,7 @@ class Checker {
     if (member(record, "expected") == nullptr) return cannot("the record expects nothing");
     Comparison out;
     if (member(record, "canonical") != nullptr && values->size() == 1) {
+      if ((*values)[0].is_null()) return cannot("NULL has no canonical text");
       out.add("canonical", to_text((*values)[0]));
     }
     if (t->answer == Answer::kHash32) return hash32(t->question, *values, std::move(out));

@@ -157,6 +157,7 @@ std::string hex(std::string_view bytes) {
 
 std::string uuid_text(std::string_view bytes) {
   std::string out = hex(bytes);
+  if (bytes.size() != 16) return out;
   for (std::size_t at : {20u, 16u, 12u, 8u}) out.insert(at, 1, '-');
   return out;
 }
