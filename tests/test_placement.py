@@ -272,11 +272,12 @@ def test_hot_keys_and_slots_are_seen_on_the_admin_console(db, tables, keyspace, 
     hottest = max((r for r in rows if r[0] == "default_int8"), key=lambda r: int(r[3]))
     assert hottest[1] == "42"
     assert hottest[2] == where(db, "hot", "42")
-    assert 400 < int(hottest[3]) < 1300, "about half of 1,600 statements"
+    # Half of the prepared ones; psycopg prepares the text with 42 in it, whose shard is fixed.
+    assert 250 < int(hottest[3]) < 1000
     slots = subprocess.run(
         ["psql", "-XAtq", url, "-c", "SHOW SLOTS"], capture_output=True, text=True, timeout=30
     )
     stretches = [s.split("|") for s in slots.stdout.splitlines() if s.startswith("default_int8")]
     assert len(stretches) == 64
     assert stretches[0][1] == "0" and stretches[-1][2] == "4095"
-    assert sum(int(s[4]) for s in stretches) > 1000
+    assert sum(int(s[4]) for s in stretches) > 800
