@@ -474,6 +474,10 @@ DENIED = {
     "copy_null_key": ["COPY accounts (tenant_id, id) FROM STDIN\n\\N\t50\n"],
     "copy_all_columns": ["COPY accounts FROM STDIN\n8\t50\tx\ty\t1\n"],
     "copy_filter": ["COPY accounts (tenant_id, id) FROM STDIN WHERE tenant_id = 7\n8\t51\n"],
+    "copy_where_a_function": [
+        "COPY accounts (tenant_id, id) FROM STDIN WHERE liar() > 2\n7\t50\n"],
+    "xml_with_a_subquery": [
+        "SELECT xmlelement(name x, (SELECT string_agg(secret, ',') FROM accounts))"],
     "copy_into_a_partition": ["COPY events_low FROM STDIN\n8\t50\t1\tx\n"],
 }
 
@@ -1092,6 +1096,25 @@ def test_what_was_set_locally_ends_with_the_transaction(world):
         assert session.run("SELECT count(*) FROM accounts WHERE tenant_id = 8") == [(0,)]
         session.run("COMMIT")
         assert session.run("SELECT count(*) FROM accounts") == [(2,)]
+
+
+def test_nobody_gets_one_shards_share_for_the_whole(world):
+    with Session(world) as session:
+        for statement in [
+            "SELECT xmlelement(name x, (SELECT count(*) FROM accounts))",
+            "SELECT xmlforest((SELECT max(secret) FROM accounts) AS m)",
+            "SELECT reltuples FROM pg_class WHERE relname = 'accounts'",
+            "SELECT relname FROM pg_class ORDER BY relpages",
+            "SELECT pg_total_relation_size('accounts')",
+            "SELECT pg_relation_size('accounts')",
+            "SELECT pg_database_size(current_database())",
+            "SELECT pg_terminate_backend(0)",
+            "SELECT n_live_tup FROM pg_stat_user_tables",
+            "SELECT * FROM pg_stats",
+            "SELECT pg_stat_get_live_tuples('accounts'::regclass)",
+        ]:
+            assert session.run(statement) == REFUSED, statement
+        assert session.run("SELECT relname FROM pg_class WHERE relname = 'memo'") == [("memo",)]
 
 
 def test_temporary_tables_are_not_filled_from_one_shard(world):

@@ -48,8 +48,34 @@ bool Planner::home_only(const route::Analysis& a) const {
   return !a.sharded && !a.reference;
 }
 
+namespace {
+
+// Columns of pg_class with the share of one server.
+bool counts_home_only(const route::Relation& r) {
+  const bool catalog = r.table != nullptr && r.table->kind == catalog::TableKind::kCatalog;
+  if (!catalog || r.table->name != "pg_class" || r.whole_row) return false;
+  for (std::size_t i = 0; i < r.columns.size() && i < r.table->columns.size(); ++i) {
+    const std::string& name = r.table->columns[i].name;
+    if (r.columns[i].used && (name == "reltuples" || name == "relpages")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::optional<Plan> Planner::stopped(const route::Analysis& a) const {
   if (a.refusal) return error(*a.refusal);
+  if (snapshot_.any_sharded()) {
+    // What the tree does not express may hold a subquery that reads sharded tables.
+    if (home_only(a) && (in_.statement.has_opaque || (a.opaque && !a.views.empty()))) {
+      return refused(Refusal::kUnknownGrammar,
+                     "a part of the statement is not understood by the router");
+    }
+    for (const auto& r : a.relations) {
+      if (counts_home_only(*r))
+        return refused(Refusal::kShardLocalCatalog, "pg_class counts the rows of one server");
+    }
+  }
   if (home_only(a)) return std::nullopt;
   if (a.error) return error(*a.error);
   if (a.unknown) {

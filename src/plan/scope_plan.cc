@@ -125,6 +125,15 @@ Plan Planner::scoped_copy(const sql::Copy& c, const route::SessionFacts& free) {
     if (std::find(temps.begin(), temps.end(), c.table.name) == temps.end())
       return error(make_error("42P01", "relation \"" + c.table.name + "\" does not exist"));
   }
+  if (c.from && c.where) {
+    sql::Statement condition;
+    auto select = std::make_unique<sql::Select>();
+    select->where = sql::clone(*c.where);
+    condition.node = std::move(select);
+    const route::Analysis nothing;
+    if (auto e = beyond_scope(condition, nothing, snapshot_, in_.session))
+      return error(std::move(*e));
+  }
   if (c.from || (!c.query && t == nullptr)) {
     const PlanInput input{in_.statement, snapshot_, free, in_.params, in_.unique};
     Planner planner(input);
