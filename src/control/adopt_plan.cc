@@ -78,7 +78,8 @@ bool Proposer::judge_by_place(AdoptPlacement& p) {
   for (std::size_t i = 0; i < t.on.size(); ++i) {
     if (t.on[i]) on.push_back(i);
   }
-  if (names_table(servers_.placed, t)) {
+  // With a stated function the caller wants to know whether it is right.
+  if (names_table(servers_.placed, t) && options_.function.empty()) {
     p.kind = Kind::kLeftOut;
     p.why = "part of the cluster already";
     return true;
