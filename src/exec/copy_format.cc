@@ -2,6 +2,7 @@
 #include "exec/copy_format.h"
 
 #include "sql/deparse.h"
+#include "wire/bytes.h"
 
 namespace shoal::exec {
 namespace {
@@ -86,30 +87,61 @@ Result<CopyFormat> read_copy_format(const sql::Copy& copy, const std::vector<std
   return out;
 }
 
-void append_filled_row(std::string& out, const CopyFormat& format, std::string_view row,
-                       std::string_view value) {
-  std::size_t end = row.size();
-  if (end > 0 && row[end - 1] == '\n') --end;
-  if (end > 0 && row[end - 1] == '\r') --end;
-  out += row.substr(0, end);
-  out += format.delimiter;
-  const bool csv = format.kind == CopyFormat::Kind::kCsv;
-  if (csv) out += format.quote;
-  if (!csv && !value.empty() && value == format.null_text) {
+namespace {
+
+void append_text_field(std::string& out, const CopyFormat& format, std::string_view value) {
+  if (!value.empty() && value == format.null_text) {
     // Escaped, or it would be NULL.
     out += fmt::format("\\{:03o}", static_cast<unsigned char>(value[0]));
     value.remove_prefix(1);
   }
   for (const char c : value) {
-    if (csv && (c == format.quote || c == format.escape)) out += format.escape;
-    const bool odd = c == '\\' || c == format.delimiter || c == '\n' || c == '\r' || c == '\t';
-    if (!csv && odd) out += '\\';
-    if (!csv && (c == '\n' || c == '\r' || c == '\t'))
+    const bool line = c == '\n' || c == '\r' || c == '\t';
+    if (line || c == '\\' || c == format.delimiter) out += '\\';
+    if (line)
       out += c == '\n' ? 'n' : c == '\r' ? 'r' : 't';
     else
       out += c;
   }
-  if (csv) out += format.quote;
+}
+
+void append_csv_field(std::string& out, const CopyFormat& format, std::string_view value) {
+  out += format.quote;
+  for (const char c : value) {
+    if (c == format.quote || c == format.escape) out += format.escape;
+    out += c;
+  }
+  out += format.quote;
+}
+
+// A tuple begins with the number of its fields, 16 bits.
+void append_filled_tuple(std::string& out, std::string_view tuple,
+                         const std::vector<std::string_view>& values) {
+  wire::Cursor in(tuple);
+  wire::append_u16(out, static_cast<std::uint16_t>(in.u16() + values.size()));
+  out += tuple.substr(2);
+  for (const std::string_view value : values) {
+    wire::append_u32(out, static_cast<std::uint32_t>(value.size()));
+    out += value;
+  }
+}
+
+}  // namespace
+
+void append_filled_row(std::string& out, const CopyFormat& format, std::string_view row,
+                       const std::vector<std::string_view>& values) {
+  if (format.kind == CopyFormat::Kind::kBinary) return append_filled_tuple(out, row, values);
+  std::size_t end = row.size();
+  if (end > 0 && row[end - 1] == '\n') --end;
+  if (end > 0 && row[end - 1] == '\r') --end;
+  out += row.substr(0, end);
+  for (const std::string_view value : values) {
+    out += format.delimiter;
+    if (format.kind == CopyFormat::Kind::kCsv)
+      append_csv_field(out, format, value);
+    else
+      append_text_field(out, format, value);
+  }
   out += row.substr(end);
 }
 

@@ -29,10 +29,10 @@ struct CopyFormat {
 Result<CopyFormat> read_copy_format(const sql::Copy& copy, const std::vector<std::string>& columns,
                                     int server_version_num);
 
-// Appends a row with one more field at its end: `value`, escaped as the format wants it. Not for
-// kBinary.
+// Appends the row with further fields behind its own. In binary the values are in binary, too;
+// otherwise they are escaped or quoted as the format wants it.
 void append_filled_row(std::string& out, const CopyFormat& format, std::string_view row,
-                       std::string_view value);
+                       const std::vector<std::string_view>& values);
 
 // COPY "schema"."table" ("a", "b") FROM STDIN WITH (...) [WHERE ...] with the options as given;
 // HEADER only if `header`.

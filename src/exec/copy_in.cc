@@ -3,6 +3,7 @@
 // to all).
 #include "exec/ask.h"
 #include "exec/borrow.h"
+#include "exec/copy_fill.h"
 #include "exec/copy_format.h"
 #include "exec/copy_keys.h"
 #include "exec/copy_rows.h"
@@ -37,7 +38,10 @@ class Router final : public CopyRouter {
   bool put_without_key(const CopyRow& row);
   Result<ShardId> place(const CopyRow& row);
   io::Task<Result<ShardId>> ask_home(const CopyRow& row);
-  void put(std::size_t stream, const CopyRow& row);
+  io::Task<Result<backend::Connection*>> asker();
+  io::Task<Result<>> pass(const CopyRow& row);
+  io::Task<Result<>> pass_waiting();
+  void put(std::size_t stream, std::string_view row);
   io::Task<Error> give_up(Error error);
   std::string copy_text(bool header) const {
     const catalog::Table* table = snapshot_.table(plan_.table);
@@ -57,6 +61,13 @@ class Router final : public CopyRouter {
   std::unordered_map<std::string, ShardId> asked_;  // what ask_home() found out
   std::string rest_;                                // the beginning of a row whose end has not come
   std::optional<ShardId> scope_shard_;              // of SET shoal.key
+  CopyFill fill_;
+  struct Waiting {
+    std::string_view bytes;
+    std::vector<std::string> key;
+    int null_key;
+  };
+  std::vector<Waiting> waiting_;  // rows of the data at hand that home fills
   std::string filled_;
   bool over_ = false;
 };
@@ -69,12 +80,10 @@ io::Task<Result<>> Router::start(Run run) {
       read_copy_format(statement_, plan_.columns, snapshot_.server_version_num);
   if (!format) co_return format.error();
   format_ = *std::move(format);
-  if (plan_.fill && (format_.kind == CopyFormat::Kind::kBinary || format_.matches_header)) {
-    co_return refuse(Refusal::kScope,
-                     "the key is filled into text and CSV data without a header "
-                     "that must match",
-                     "name the shard key in COPY's column list");
-  }
+  Result<CopyFill> fill = CopyFill::make(plan_, format_);
+  if (!fill) co_return fill.error();
+  fill_ = *std::move(fill);
+  SHOAL_CO_TRY(co_await fill_.compute_constants(transaction_, snapshot_.home));
   if (!plan_.reference) {
     for (int field : plan_.key_fields) {
       if (field < 0)
@@ -116,10 +125,7 @@ io::Task<Result<>> Router::open_first(Run) {
     else
       scope_shard_ = *kept;
   }
-  if (plan_.fill)
-    rows_ = make_copy_rows(format_, {}, plan_.columns.size() - 1);
-  else
-    rows_ = make_copy_rows(format_, plan_.key_fields, plan_.columns.size());
+  rows_ = make_copy_rows(format_, fill_.keys_in_data(), fill_.columns_in_data());
   if (plan_.reference) co_return co_await open_copies();
   co_return Result<>();
 }
@@ -147,20 +153,27 @@ bool Router::put_without_key(const CopyRow& row) {
     streams_.append(0, row.bytes);
     return true;
   }
-  if (plan_.reference) {
-    for (std::size_t i = 0; i < streams_.size(); ++i) put(i, row);
-    return true;
-  }
   if (row.kind != CopyRow::Kind::kShort) return false;
-  put(0, row);  // any shard will say what is wrong with it
+  streams_.append(0, row.bytes);  // any shard will say what is wrong with it
+  streams_.mark_row(0);
   return true;
 }
 
 Result<ShardId> Router::place(const CopyRow& row) {
-  if (plan_.fill) return *scope_shard_;
+  if (scope_shard_ && fill_.keys_in_data().empty()) return *scope_shard_;
   if (row.null_key >= 0) return placer_->null_error(static_cast<std::size_t>(row.null_key));
   return format_.kind == CopyFormat::Kind::kBinary ? placer_->place_binary(row.key)
                                                    : placer_->place_text(row.key);
+}
+
+// Home, on a connection beside the transaction's, which may be in the middle of the COPY.
+io::Task<Result<backend::Connection*>> Router::asker() {
+  if (!asker_) {
+    Result<Borrowed> c = co_await Borrowed::take(transaction_, snapshot_.home);
+    if (!c) co_return c.error();
+    asker_.emplace(std::move(*c));
+  }
+  co_return &**asker_;
 }
 
 // A spelling that only a server reads ("yesterday", a time zone by name): home does, under the
@@ -169,11 +182,8 @@ io::Task<Result<ShardId>> Router::ask_home(const CopyRow& row) {
   std::string all;
   for (std::string_view field : row.key) all.append(field).push_back('\0');
   if (auto known = asked_.find(all); known != asked_.end()) co_return known->second;
-  if (!asker_) {
-    Result<Borrowed> c = co_await Borrowed::take(transaction_, snapshot_.home);
-    if (!c) co_return c.error();
-    asker_.emplace(std::move(*c));
-  }
+  Result<backend::Connection*> c = co_await asker();
+  if (!c) co_return c.error();
   ShardStatement question;
   std::string list;
   for (std::size_t i = 0; i < row.key.size(); ++i) {
@@ -184,7 +194,7 @@ io::Task<Result<ShardId>> Router::ask_home(const CopyRow& row) {
   }
   const std::string sql = "SELECT " + list;
   question.sql = sql;
-  Result<OwnedValues> answer = co_await ask_row(**asker_, question);
+  Result<OwnedValues> answer = co_await ask_row(**c, question);
   if (!answer) co_return answer.error();
   std::vector<std::string_view> fields;
   for (const std::optional<std::string>& value : *answer)
@@ -196,15 +206,52 @@ io::Task<Result<ShardId>> Router::ask_home(const CopyRow& row) {
   co_return *shard;
 }
 
-void Router::put(std::size_t stream, const CopyRow& row) {
-  if (plan_.fill) {
-    filled_.clear();
-    append_filled_row(filled_, format_, row.bytes, *plan_.scope);
-    streams_.append(stream, filled_);
+void Router::put(std::size_t stream, std::string_view row) {
+  if (fill_.empty()) {
+    streams_.append(stream, row);
   } else {
-    streams_.append(stream, row.bytes);
+    filled_.clear();
+    fill_.append(filled_, format_, row);
+    streams_.append(stream, filled_);
   }
   streams_.mark_row(stream);
+}
+
+io::Task<Result<>> Router::pass(const CopyRow& row) {
+  if (plan_.reference) {
+    for (std::size_t i = 0; i < streams_.size(); ++i) put(i, row.bytes);
+    co_return Result<>();
+  }
+  Result<ShardId> shard = place(row);
+  if (!shard && placer_->server_can_read(shard.error())) shard = co_await ask_home(row);
+  if (!shard) co_return shard.error();
+  std::optional<std::size_t> stream = streams_.find(*shard);
+  if (!stream) {
+    Result<std::size_t> opened =
+        co_await streams_.open(*shard, copy_text(false), rows_->prologue());
+    if (!opened) co_return opened.error();
+    stream = *opened;
+  }
+  put(*stream, row.bytes);
+  co_return Result<>();
+}
+
+// Home gives as many values as there are rows: a sequence has no gaps.
+io::Task<Result<>> Router::pass_waiting() {
+  if (waiting_.empty()) co_return Result<>();
+  Result<backend::Connection*> home = co_await asker();
+  if (!home) co_return home.error();
+  SHOAL_CO_TRY(co_await fill_.draw(**home, waiting_.size()));
+  for (const Waiting& waiting : waiting_) {
+    CopyRow row;
+    row.bytes = waiting.bytes;
+    row.null_key = waiting.null_key;
+    row.key = fill_.key({waiting.key.begin(), waiting.key.end()});
+    SHOAL_CO_TRY(co_await pass(row));
+    fill_.next_row();
+  }
+  waiting_.clear();
+  co_return Result<>();
 }
 
 io::Task<Result<>> Router::take(std::string_view bytes, bool last) {
@@ -222,18 +269,12 @@ io::Task<Result<>> Router::take(std::string_view bytes, bool last) {
     if (!found) co_return found.error();
     if (!*found) break;
     if (put_without_key(row)) continue;
-    Result<ShardId> shard = place(row);
-    if (!shard && placer_->server_can_read(shard.error())) shard = co_await ask_home(row);
-    if (!shard) co_return shard.error();
-    std::optional<std::size_t> stream = streams_.find(*shard);
-    if (!stream) {
-      Result<std::size_t> opened =
-          co_await streams_.open(*shard, copy_text(false), rows_->prologue());
-      if (!opened) co_return opened.error();
-      stream = *opened;
-    }
-    put(*stream, row);
+    if (fill_.draws())
+      waiting_.push_back({row.bytes, {row.key.begin(), row.key.end()}, row.null_key});
+    else
+      SHOAL_CO_TRY(co_await pass(row));
   }
+  SHOAL_CO_TRY(co_await pass_waiting());
   const std::size_t consumed = rows_->consumed();
   if (continued)
     rest_.erase(0, consumed);

@@ -1,6 +1,8 @@
 // COPY, TRUNCATE, LOCK TABLE, VACUUM and their like: statements about whole tables.
+#include "plan/insert.h"
 #include "plan/planner.h"
 #include "plan/texts.h"
+#include "sql/deparse.h"
 
 namespace shoal::plan {
 
@@ -90,6 +92,38 @@ std::vector<ShardId> Planner::shards_of(const catalog::Table& t) {
   return route::Deriver(a, reader_).all_shards(t);
 }
 
+// Columns that the data lack and that must not be left to each shard: what a sequence gives, the
+// key, one moment for all rows, and what would differ from copy to copy.
+std::optional<Error> Planner::fill_columns(CopyIn& in, const catalog::Table& t) const {
+  const std::vector<std::string> given = in.columns;
+  const auto is_given = [&](const std::string& name) {
+    return std::find(given.begin(), given.end(), name) != given.end();
+  };
+  for (const auto& column : t.columns) {
+    if (is_given(column.name) || column.generated) continue;
+    const bool key =
+        std::find(t.key_attnums.begin(), t.key_attnums.end(), column.attnum) != t.key_attnums.end();
+    if (key && fills_key_) {
+      in.columns.push_back(column.name);
+      in.filled.push_back({"", column.type, true});
+      continue;
+    }
+    const DefaultKind kind = default_kind(column, snapshot_, in_.session);
+    if (key && kind == DefaultKind::kNone) {
+      return make_error("23502", "null value in column \"" + column.name + "\" of relation \"" +
+                                     t.name + "\" violates not-null constraint");
+    }
+    const bool differs = in.reference && kind == DefaultKind::kRowVolatile;
+    if (!key && !differs && kind != DefaultKind::kSequence && kind != DefaultKind::kMoment)
+      continue;
+    auto expr = default_expr(snapshot_, column);
+    if (!expr) return expr.error();
+    in.columns.push_back(column.name);
+    in.filled.push_back({sql::deparse(**expr), column.type, kind == DefaultKind::kMoment});
+  }
+  return std::nullopt;
+}
+
 // COPY FROM STDIN: each row by its key, or to every copy.
 Plan Planner::copy_in(const sql::Copy& c, const catalog::Table& t) {
   if (t.has_triggers || t.has_rules) {
@@ -114,39 +148,10 @@ Plan Planner::copy_in(const sql::Copy& c, const catalog::Table& t) {
     const auto at = std::find(in.columns.begin(), in.columns.end(), name);
     return at == in.columns.end() ? -1 : static_cast<int>(at - in.columns.begin());
   };
-  for (const auto& column : t.columns) {
-    if (field(column.name) >= 0 || column.generated) continue;
-    if (column.sequence.value != 0) {
-      return refused(Refusal::kInsertSource,
-                     "column " + column.name + " would be filled from each shard's own sequence",
-                     "name the column in COPY and give its values");
-    }
-    // Any call may give another value on each copy.
-    if (in.reference && column.has_default &&
-        column.default_sql.find_first_of("(C") != std::string::npos) {
-      return refused(Refusal::kReferenceWrite,
-                     "the default of " + column.name + " differs on each copy",
-                     "name the column in COPY and give its values");
-    }
-  }
+  if (auto e = fill_columns(in, t)) return error(std::move(*e));
   for (const std::int16_t attnum : t.key_attnums) {
     const catalog::Column* key = t.column(attnum);
-    const int at = key == nullptr ? -1 : field(key->name);
-    if (at < 0 && key != nullptr && fills_key_) {
-      in.key_fields.push_back(static_cast<int>(in.columns.size()));
-      in.columns.push_back(key->name);
-      in.fill = true;
-      continue;
-    }
-    if (at < 0 && key != nullptr && !key->has_default) {
-      return error(make_error("23502", "null value in column \"" + key->name + "\" of relation \"" +
-                                           t.name + "\" violates not-null constraint"));
-    }
-    if (at < 0) {
-      return refused(Refusal::kInsertSource, "the shard key is not among the columns of COPY",
-                     "name the shard key in COPY's column list");
-    }
-    in.key_fields.push_back(at);
+    in.key_fields.push_back(key == nullptr ? -1 : field(key->name));
   }
   in.shards = in.reference ? snapshot_.active_shards() : shards_of(t);
   Plan plan;

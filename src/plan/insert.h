@@ -15,6 +15,9 @@ enum class DefaultKind { kNone, kConstant, kRowVolatile, kMoment, kSequence };
 DefaultKind default_kind(const catalog::Column& c, const catalog::Snapshot& snapshot,
                          const route::SessionFacts& session);
 
+// What a column gets that a row leaves out, as an expression for home.
+Result<sql::ExprPtr> default_expr(const catalog::Snapshot& snapshot, const catalog::Column& c);
+
 struct InsertTarget {
   const catalog::Table* table = nullptr;
   std::vector<const catalog::Column*> columns;  // as listed, or the first `width`

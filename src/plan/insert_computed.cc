@@ -144,12 +144,26 @@ Result<sql::ExprPtr> typed(const InsertWork& w, const sql::Expr& e, const catalo
   return make_cast(sql::clone(e), *type);
 }
 
-// What a column gets that a row leaves out, as an expression for home.
-Result<sql::ExprPtr> default_expr(const InsertWork& w, const catalog::Column& c) {
-  const catalog::Type* type = w.in.snapshot.type(c.type);
+// VALUES gives each column one type for all rows; INSERT would convert each value by itself. The
+// two are the same for literals, parameters, defaults and plain numbers, and for a single row.
+bool rows_keep_types(const InsertWork& w) {
+  const auto& rows = w.s.source->values;
+  if (rows.size() == 1) return true;
+  return std::all_of(rows.begin(), rows.end(), [](const auto& row) {
+    return std::all_of(row.begin(), row.end(), [](const auto& e) {
+      return is_default(e) || is_string_or_null(*e) || is_number(*e) ||
+             std::holds_alternative<sql::Param>(e->node);
+    });
+  });
+}
+
+}  // namespace
+
+Result<sql::ExprPtr> default_expr(const catalog::Snapshot& snapshot, const catalog::Column& c) {
+  const catalog::Type* type = snapshot.type(c.type);
   if (type == nullptr) return refuse(Refusal::kInsertSource, "the type of column " + c.name);
   if (c.sequence.value != 0) {
-    const catalog::Table* sequence = w.in.snapshot.table(c.sequence);
+    const catalog::Table* sequence = snapshot.table(c.sequence);
     if (sequence == nullptr) return refuse(Refusal::kInsertSource, "the sequence of " + c.name);
     sql::Cast regclass;
     regclass.arg = make_string(qualified(*sequence));
@@ -170,21 +184,6 @@ Result<sql::ExprPtr> default_expr(const InsertWork& w, const catalog::Column& c)
   return make_cast(std::move(select->targets.front().expr), *type);
 }
 
-// VALUES gives each column one type for all rows; INSERT would convert each value by itself. The
-// two are the same for literals, parameters, defaults and plain numbers, and for a single row.
-bool rows_keep_types(const InsertWork& w) {
-  const auto& rows = w.s.source->values;
-  if (rows.size() == 1) return true;
-  return std::all_of(rows.begin(), rows.end(), [](const auto& row) {
-    return std::all_of(row.begin(), row.end(), [](const auto& e) {
-      return is_default(e) || is_string_or_null(*e) || is_number(*e) ||
-             std::holds_alternative<sql::Param>(e->node);
-    });
-  });
-}
-
-}  // namespace
-
 Plan computed_values(const InsertWork& w) {
   if (!rows_keep_types(w)) {
     return failed(refuse(Refusal::kInsertSource, "several rows with values that must be computed",
@@ -198,12 +197,12 @@ Plan computed_values(const InsertWork& w) {
     for (std::size_t i = 0; i < w.target.columns.size(); ++i) {
       const catalog::Column& c = *w.target.columns[i];
       const bool given = i < values.size() && !is_default(values[i]);
-      auto value = given ? typed(w, *values[i], c) : default_expr(w, c);
+      auto value = given ? typed(w, *values[i], c) : default_expr(w.in.snapshot, c);
       if (!value) return failed(value.error());
       row.push_back(std::move(*value));
     }
     for (const catalog::Column* c : w.filled) {
-      auto value = default_expr(w, *c);
+      auto value = default_expr(w.in.snapshot, *c);
       if (!value) return failed(value.error());
       row.push_back(std::move(*value));
     }
@@ -265,7 +264,7 @@ Plan computed_rows(const InsertWork& w) {
       wrapped.targets.push_back(std::move(target));
     }
     for (const catalog::Column* c : w.filled) {
-      auto value = default_expr(w, *c);
+      auto value = default_expr(w.in.snapshot, *c);
       if (!value) return failed(value.error());
       sql::Target target;
       target.expr = std::move(*value);

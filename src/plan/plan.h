@@ -131,7 +131,14 @@ struct CopyIn {
   std::vector<ShardId> shards;  // candidates; reference: all of them get every row
   bool reference = false;
   std::optional<std::string> scope;  // the one key that rows may have
-  bool fill = false;                 // the key is not in the data: the last of `columns` gets it
+  // What the last of `columns` get because the data lack them: SQL that home computes for each row
+  // or, `once`, for all; empty for a key that `scope` gives.
+  struct Filled {
+    std::string sql;
+    Oid type;
+    bool once = false;
+  };
+  std::vector<Filled> filled;
 };
 struct CopyOut {
   std::vector<ShardId> shards;

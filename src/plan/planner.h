@@ -122,6 +122,7 @@ class Planner {
   Plan copy(const sql::Copy& c);
   Plan copy_query(const sql::Copy& c);
   Plan copy_in(const sql::Copy& c, const catalog::Table& t);
+  std::optional<Error> fill_columns(CopyIn& in, const catalog::Table& t) const;
   Plan done_copy(Plan plan, const sql::Copy& c, const catalog::Table* t) const;
   std::vector<ShardId> shards_of(const catalog::Table& t);
   Plan truncate(const sql::Truncate& t);
