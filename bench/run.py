@@ -386,7 +386,7 @@ def main() -> int:
     options = parser.parse_args()
     seconds = options.seconds or (2 if options.quick else 5)
     rounds = options.rounds or (1 if options.quick else 5)
-    names, modes = options.only.split(","), options.modes.split(",")
+    names, modes = options.only.split(","), [m for m in options.modes.split(",") if m]
     folder = temporary_folder("shoal-bench-")
     (folder / "select.sql").write_text(SCRIPT)
     try:

@@ -122,7 +122,10 @@ io::Task<Result<>> MergingRows::batch(std::size_t) {
       if (++rows % kRowsBetweenFlows == 0) SHOAL_CO_TRY(co_await run_.output.flow());
       continue;
     }
-    if (std::holds_alternative<merge::Merger::Done>(*step)) fan_.stop();
+    if (std::holds_alternative<merge::Merger::Done>(*step)) {
+      heading_.send();  // LIMIT 0 is over before a shard is heard
+      fan_.stop();
+    }
     break;
   }
   room_.set();

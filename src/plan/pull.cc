@@ -165,6 +165,11 @@ Plan Planner::pull(const sql::Select& s, const route::Analysis& a, std::string r
     return refused(Refusal::kVolatileInPull,
                    "a function that acts on a server beside gathered rows");
   }
+  if (a.effects.moment && in_.session.in_transaction) {
+    return refused(Refusal::kVolatileInPull,
+                   "now() is another moment where the rows are gathered than in the transaction",
+                   "SELECT now() first and pass its value as a parameter");
+  }
   if (a.temporary) return refused(Refusal::kTempTable, reason);
   if (a.view_row_security) {
     return refused(Refusal::kNotProvable, "row security behind a view over several shards");
