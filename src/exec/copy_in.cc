@@ -69,6 +69,7 @@ class Router final : public CopyRouter {
   };
   std::vector<Waiting> waiting_;  // rows of the data at hand that home fills
   std::string filled_;
+  wire::OidColumns types_;  // of the columns of binary data
   bool over_ = false;
 };
 
@@ -80,6 +81,12 @@ io::Task<Result<>> Router::start(Run run) {
       read_copy_format(statement_, plan_.columns, snapshot_.server_version_num);
   if (!format) co_return format.error();
   format_ = *std::move(format);
+  if (format_.kind == CopyFormat::Kind::kBinary) {
+    for (const std::string& name : plan_.columns) {
+      const catalog::Column* column = table->column(std::string_view(name));
+      types_.push_back(column ? column->type.value : 0);
+    }
+  }
   Result<CopyFill> fill = CopyFill::make(plan_, format_);
   if (!fill) co_return fill.error();
   fill_ = *std::move(fill);
@@ -206,12 +213,19 @@ io::Task<Result<ShardId>> Router::ask_home(const CopyRow& row) {
   co_return *shard;
 }
 
+// Binary data go in the oids of the stream's shard. A tuple is built like a DataRow; what is wrong
+// with it the server says.
 void Router::put(std::size_t stream, std::string_view row) {
-  if (fill_.empty()) {
+  const wire::OidMap* map = types_.empty() ? nullptr : streams_.oids(stream);
+  if (fill_.empty() && !map) {
     streams_.append(stream, row);
   } else {
     filled_.clear();
-    fill_.append(filled_, format_, row);
+    if (fill_.empty())
+      filled_ = row;
+    else
+      fill_.append(filled_, format_, row);
+    if (map) (void)wire::map_data_row(filled_, types_, map->to_shard);
     streams_.append(stream, filled_);
   }
   streams_.mark_row(stream);

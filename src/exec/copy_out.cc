@@ -6,6 +6,8 @@
 #include "exec/nodes.h"
 #include "exec/rows.h"
 #include "exec/statement.h"
+#include "sql/deparse.h"
+#include "sql/parse.h"
 #include "wire/backend.h"
 #include "wire/frontend.h"
 
@@ -15,10 +17,16 @@ namespace {
 constexpr std::string_view kTrailer("\xff\xff", 2);
 constexpr std::size_t kSignature = 11;
 
+// What rewrites the binary tuples of one shard; nothing where oids are home's.
+struct Tuples {
+  const wire::OidMap* map = nullptr;
+  wire::OidColumns columns;
+};
+
 class CopiedRows : public Fan::Handler {
  public:
-  CopiedRows(Run run, bool header, std::size_t shards)
-      : run_(run), header_line_(header), seen_data_(shards) {}
+  CopiedRows(Run run, bool header, std::vector<Tuples> tuples)
+      : run_(run), header_line_(header), tuples_(std::move(tuples)), seen_data_(tuples_.size()) {}
 
   Result<> on_frame(std::size_t branch, const wire::Frame& frame, std::uint32_t) override {
     if (frame.type == 'H') return on_begin(frame);
@@ -58,18 +66,16 @@ class CopiedRows : public Fan::Handler {
       return {};
     }
     if (data == kTrailer) return {};
-    if (!first) {
-      if (header_.empty())
-        run_.output.frame(frame.bytes);
-      else
-        send_data(data);
+    if (first) return on_binary_header(branch, data);
+    if (!tuples_[branch].map && header_.empty()) {
+      run_.output.frame(frame.bytes);
       return {};
     }
-    return on_binary_header(data);
+    return send_tuple(branch, data);
   }
 
   // The first message holds the header and perhaps the first tuple, or the trailer at once.
-  Result<> on_binary_header(std::string_view data) {
+  Result<> on_binary_header(std::size_t branch, std::string_view data) {
     wire::Cursor in(data);
     in.bytes(kSignature);
     in.u32();
@@ -78,7 +84,17 @@ class CopiedRows : public Fan::Handler {
     std::string_view rest = in.rest();
     std::string_view header = data.substr(0, data.size() - rest.size());
     if (!std::exchange(header_sent_, true)) header_ = header;
-    if (!rest.empty() && rest != kTrailer) send_data(rest);
+    if (rest.empty() || rest == kTrailer) return {};
+    return send_tuple(branch, rest);
+  }
+
+  // A tuple is built like a DataRow.
+  Result<> send_tuple(std::size_t branch, std::string_view data) {
+    const Tuples& t = tuples_[branch];
+    std::string tuple(data);
+    if (t.map && !wire::map_data_row(tuple, t.columns, t.map->to_home))
+      return make_error("08P01", "a shard sent a malformed tuple of binary COPY");
+    send_data(tuple);
     return {};
   }
 
@@ -92,18 +108,86 @@ class CopiedRows : public Fan::Handler {
 
   Run run_;
   bool header_line_;
+  std::vector<Tuples> tuples_;   // by branch
   std::vector<char> seen_data_;  // by branch
   bool begun_ = false, binary_ = false, header_sent_ = false;
   std::string header_;  // of a binary COPY, until there is something behind it
   TagSum tag_;
 };
 
+bool is_binary(const sql::Copy& copy) {
+  return std::any_of(copy.options.begin(), copy.options.end(), [](const auto& option) {
+    return option.name == "format" && option.value == "binary";
+  });
+}
+
+// A query with the columns that the COPY writes.
+Result<std::string> query_of(const sql::Copy& copy, const catalog::Table* table) {
+  if (copy.query) return sql::deparse_checked(*copy.query);
+  if (!table) return make_error("XX000", "COPY of a table that is not known");
+  std::string list;
+  const auto add = [&](const std::string& name) {
+    list += (list.empty() ? "" : ", ") + sql::quote_identifier(name);
+  };
+  for (const std::string& name : copy.columns) add(name);
+  if (copy.columns.empty())
+    for (const catalog::Column& column : table->columns)
+      if (!column.generated) add(column.name);
+  return fmt::format("SELECT {} FROM {}.{}", list, sql::quote_identifier(table->schema),
+                     sql::quote_identifier(table->name));
+}
+
+// Home's types of the columns that binary data will have; none for text.
+io::Task<Result<std::vector<std::uint32_t>>> binary_types(Run run) {
+  const sql::ParseLimits limits{run.limits().statement_bytes, run.limits().sql_depth};
+  std::vector<std::uint32_t> none;
+  auto parsed = sql::parse(run.request.bound.text, limits);
+  // A text that cannot be read alone was planned from its meaning, which is text's.
+  if (!parsed || parsed->size() != 1) co_return none;
+  const auto* copy = std::get_if<sql::Copy>(&parsed->front().node);
+  if (!copy || !is_binary(*copy)) co_return none;
+  const std::vector<Oid>& tables = run.request.plan.tables;
+  const catalog::Table* table =
+      tables.empty() ? nullptr : run.request.snapshot.table(tables.front());
+  Result<std::string> query = query_of(*copy, table);
+  if (!query) co_return query.error();
+  const auto& settings = run.transaction.settings();
+  const auto path = settings.find("search_path");
+  std::string search_path;
+  if (path != settings.end()) search_path = path->second;
+  const bool inside = !run.transaction.idle();
+  Result<DescriptionPtr> rows =
+      co_await describe(run.transaction, *query, none, search_path, inside);
+  if (!rows) co_return rows.error();
+  co_return (*rows)->column_types;
+}
+
+std::vector<Tuples> tuples_of(const std::vector<backend::Connection*>& all,
+                              const std::vector<std::uint32_t>& types) {
+  std::vector<Tuples> out(all.size());
+  for (std::size_t i = 0; i < all.size() && !types.empty(); ++i) {
+    out[i].map = all[i]->oids();
+    if (!out[i].map) continue;
+    for (const std::uint32_t type : types)
+      out[i].columns.push_back(out[i].map->to_shard.type(type).other);
+  }
+  return out;
+}
+
 }  // namespace
 
 Answer run_copy_out(Run run, const plan::CopyOut& copy) {
   Result<std::vector<backend::Connection*>> all = co_await enter_all(run, copy.shards, false);
   if (!all) co_return all.error();
-  CopiedRows rows(run, copy.header, all->size());
+  std::vector<std::uint32_t> types;
+  const bool mapped =
+      std::any_of(all->begin(), all->end(), [](const auto* c) { return c->oids() != nullptr; });
+  if (mapped) {
+    auto known = co_await binary_types(run);
+    if (!known) co_return known.error();
+    types = std::move(*known);
+  }
+  CopiedRows rows(run, copy.header, tuples_of(*all, types));
   Fan fan(run.transaction, rows, run.output);
   if (!copy.text.sql.empty()) fan.drop_error_fields("P");
   for (backend::Connection* c : *all) {

@@ -38,6 +38,8 @@ class CopyStreams {
       transaction_.mark_wrote(streams_[stream].shard);
   }
   std::size_t size() const { return streams_.size(); }
+  // Of the stream's shard; null: home's own.
+  const wire::OidMap* oids(std::size_t stream) const { return streams_[stream].connection->oids(); }
 
   // Lets full sockets drain and sees early errors.
   io::Task<Result<>> flow();

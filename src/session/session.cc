@@ -12,6 +12,13 @@ namespace {
 // How often shards that read a slow client's COPY data are looked at.
 constexpr io::Milliseconds kCopyLook{50};
 
+bool copies_out_binary(const sql::Copy& copy) {
+  return !copy.from && copy.file.empty() && !copy.program &&
+         std::any_of(copy.options.begin(), copy.options.end(), [](const auto& option) {
+           return option.name == "format" && option.value == "binary";
+         });
+}
+
 bool pulls(const plan::Plan& plan) {
   if (const auto* insert = std::get_if<plan::RoutedInsert>(&plan.node))
     return pulls(*insert->source);
@@ -351,8 +358,14 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
       copy && (copy->program || !copy->file.empty()) && !facts().scope_key && !facts().shard &&
       snapshot()->active_shards().size() > 1)
     return forward(home_or_enlisted(), true);
-  return std::make_shared<plan::Plan>(
+  auto plan = std::make_shared<plan::Plan>(
       plan::make_plan({statement, *snapshot(), facts(), params, ++unique_}));
+  // Only exec/ puts home's oids into the tuples of binary COPY, so it does so for one shard, too.
+  const auto* copy = std::get_if<sql::Copy>(&statement.node);
+  const auto* one = std::get_if<plan::Forward>(&plan->node);
+  if (copy && one && one->shard != snapshot()->home && copies_out_binary(*copy))
+    plan->node = plan::CopyOut{{one->shard}, one->text, false};
+  return plan;
 }
 
 namespace {
