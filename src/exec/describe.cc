@@ -118,7 +118,7 @@ io::Task<Result<Description>> describe_at_home(Transaction& transaction, std::st
   const ShardId home = snapshot->home;
   backend::Connection* own = transaction.enlisted(home);
   if (in_transaction || (own && own->pending().all_answered() && !own->broken())) {
-    Result<backend::Connection*> c = co_await transaction.use(home);
+    Result<backend::Connection*> c = co_await transaction.use_for_words(home);
     if (!c) co_return c.error();
     co_return co_await describe_on(**c, text, types);
   }

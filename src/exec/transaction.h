@@ -62,8 +62,8 @@ class Transaction {
   // are swallowed). Errors leave the transaction as it was, except that a lost participant fails
   // it.
   io::Task<Result<backend::Connection*>> use(ShardId shard);
-  // The same for a statement that takes no snapshot (SET, SHOW).
-  io::Task<Result<backend::Connection*>> use_for_setting(ShardId shard) { return enter(shard); }
+  // The same for what takes no snapshot that matters: SET, SHOW, Parse, Describe.
+  io::Task<Result<backend::Connection*>> use_for_words(ShardId shard) { return enter(shard); }
   // Refuses (SH0402) a second shard until the transaction ends, with its isolation level as the
   // reason; empty: does not.
   void keep_to_one_shard(std::string isolation) { isolation_ = std::move(isolation); }

@@ -101,7 +101,7 @@ io::Task<Result<plan::PlanPtr>> Session::plan_bound(const StatementPtr& statemen
 // Only the one shard of a cluster may judge what the router can't read.
 io::Task<Result<plan::PlanPtr>> Session::plan_unparsed(const StatementInfo& statement) {
   if (snapshot()->active_shards().size() != 1 || facts().scope_key) {
-    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    Result<backend::Connection*> c = co_await link_for_words();
     if (!c) co_return c.error();
     SHOAL_CO_TRY(co_await settle_link());  // its Parse error, if it has one
     if (failed_) co_return plan::PlanPtr();

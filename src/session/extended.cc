@@ -71,7 +71,7 @@ io::Task<Result<>> Session::extended_error(Error e) {
   if (e.fatal && e.shard.empty()) co_return e;
   if (!link_ && !deferred_.empty() && !failed_) {
     // What waits for a shard came before the error and is answered before it.
-    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    Result<backend::Connection*> c = co_await link_for_words();
     if (!c) deferred_.clear();
   }
   if (link_ && !link_->broken() && !failed_) {
@@ -200,11 +200,27 @@ io::Task<Result<>> Session::send_deferred(backend::Connection& c) {
 io::Task<Result<backend::Connection*>> Session::link_to(ShardId shard) {
   if (link_ && link_shard_ != shard) SHOAL_CO_TRY(co_await settle_link());
   if (failed_) co_return aborted_error();
-  if (!link_) {
+  if (!link_ || link_is_for_words_) {
     Result<backend::Connection*> c = co_await txn_.use(shard);
     if (!c) co_return c.error();
     link_ = *c;
     link_shard_ = shard;
+    link_is_for_words_ = false;
+  }
+  SHOAL_CO_TRY(co_await send_deferred(*link_));
+  co_return link_;
+}
+
+// Parse and Describe read no rows: they bind a strict transaction to no shard.
+io::Task<Result<backend::Connection*>> Session::link_for_words() {
+  if (failed_) co_return aborted_error();
+  if (!link_) {
+    const ShardId shard = home_or_enlisted();
+    Result<backend::Connection*> c = co_await txn_.use_for_words(shard);
+    if (!c) co_return c.error();
+    link_ = *c;
+    link_shard_ = shard;
+    link_is_for_words_ = true;
   }
   SHOAL_CO_TRY(co_await send_deferred(*link_));
   co_return link_;
@@ -213,7 +229,7 @@ io::Task<Result<backend::Connection*>> Session::link_to(ShardId shard) {
 io::Task<Result<>> Session::settle_link() {
   if (!link_) {
     if (!deferred_.empty()) {
-      Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+      Result<backend::Connection*> c = co_await link_for_words();
       if (!c) co_return c.error();
     } else {
       emit_locals(tag_ + 1);
@@ -392,7 +408,7 @@ io::Task<Result<>> Session::on_close(wire::Frame frame) {
 
 io::Task<Result<>> Session::on_flush() {
   if (!link_ && !deferred_.empty()) {
-    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    Result<backend::Connection*> c = co_await link_for_words();
     if (!c) co_return c.error();
   }
   if (link_) {
@@ -419,7 +435,7 @@ io::Task<Result<>> Session::on_sync() {
   pipeline_bytes_ = 0;
   std::optional<Error> late;
   if (!skip_ && !link_ && !deferred_.empty()) {
-    Result<backend::Connection*> c = co_await link_to(home_or_enlisted());
+    Result<backend::Connection*> c = co_await link_for_words();
     if (!c) late = c.error();
   }
   if (link_ && !late) {

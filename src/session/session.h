@@ -134,6 +134,7 @@ class Session {
   io::Task<Result<>> on_sync();
   io::Task<Result<>> on_flush();
   io::Task<Result<backend::Connection*>> link_to(ShardId shard);
+  io::Task<Result<backend::Connection*>> link_for_words();
   io::Task<Result<>> settle_link();  // everything sent so far is answered; pipeline goes on
   io::Task<Result<>> send_deferred(backend::Connection& c);
   void ensure_prepared(backend::Connection& c, const StatementPtr& statement, bool unnamed);
@@ -315,7 +316,8 @@ class Session {
   std::deque<std::string> unconfirmed_;  // keys in Connection::prepared, "" = the unnamed one
   backend::Connection* link_ = nullptr;
   ShardId link_shard_;
-  bool link_executed_ = false;  // a statement ran there since the last Sync
+  bool link_is_for_words_ = false;  // nothing but Parse and Describe went there
+  bool link_executed_ = false;      // a statement ran there since the last Sync
   std::uint32_t tag_ = 1;
   bool failed_ = false;  // an error was sent; skipping to Sync
   bool skip_ = false;

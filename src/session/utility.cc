@@ -136,7 +136,7 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
   bool was_idle = txn_.idle();
   const std::string user = facts_.user;
   ShardId shard = home_or_enlisted();
-  Result<backend::Connection*> c = co_await txn_.use_for_setting(shard);
+  Result<backend::Connection*> c = co_await txn_.use_for_words(shard);
   if (!c) co_return c.error();
   Result<backend::TextRows> done = co_await (*c)->query(run);
   if (!done) co_return done.error();
