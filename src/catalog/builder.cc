@@ -55,6 +55,12 @@ std::string full_name(std::string_view schema, std::string_view name) {
   return key.append(name);
 }
 
+std::vector<Oid> oids(Row row, std::size_t i) {
+  std::vector<Oid> out;
+  for (const std::uint32_t id : numbers<std::uint32_t>(text(row, i))) out.push_back(Oid(id));
+  return out;
+}
+
 Error inconsistent(std::string what) {
   return make_error("XX000", "the catalog of the cluster is inconsistent", std::move(what));
 }
@@ -169,6 +175,10 @@ void SnapshotBuilder::State::relation(Row row) {
   t.row_security = flag(row, 7);
   t.temporary = flag(row, 8);
   t.has_children = flag(row, 9);
+  t.check_functions = oids(row, 10);
+  t.policy_functions = oids(row, 11);
+  t.policy_tables = oids(row, 12);
+  t.trigger_functions = oids(row, 13);
   if (t.schema == "pg_catalog" || t.schema == "information_schema") t.kind = TableKind::kCatalog;
   out->tables_by_name.emplace(full_name(t.schema, t.name), t.oid);
   out->tables_by_oid.emplace(t.oid, std::move(t));
@@ -216,6 +226,7 @@ void SnapshotBuilder::State::type(Row row) {
   t.category = letter(row, 4);
   t.base = oid(row, 5);
   t.element = oid(row, 6);
+  t.check_functions = oids(row, 7);
   out->types_by_name.emplace(full_name(t.schema, t.name), t.oid);
   out->types.emplace(t.oid, std::move(t));
 }
@@ -232,10 +243,12 @@ void SnapshotBuilder::State::function(Row row) {
   f->strict = flag(row, 7);
   f->args = number<std::uint16_t>(row, 8);
   f->default_args = number<std::uint16_t>(row, 9);
-  for (const std::uint32_t t : numbers<std::uint32_t>(text(row, 10)))
-    f->arg_types.push_back(Oid(t));
+  f->arg_types = oids(row, 10);
   f->result = oid(row, 11);
   f->declared = str(row, 12);
+  f->language = str(row, 13);
+  f->body = str(row, 14);
+  if (!f->builtin()) out->user_functions.emplace(f->oid, f);
   std::string name = f->name;
   out->functions.emplace(std::move(name), std::move(f));
 }
@@ -359,8 +372,8 @@ SnapshotBuilder::SnapshotBuilder(SnapshotPtr previous) : state_(std::make_shared
 Result<> SnapshotBuilder::add_row(std::size_t query,
                                   std::span<const std::optional<std::string_view>> row) {
   State& s = *state_;
-  static constexpr std::size_t kColumns[] = {8, 9,  5, 4, 3,  6,  1, 10, 12, 7,
-                                             7, 13, 6, 6, 10, 12, 7, 13, 6};
+  static constexpr std::size_t kColumns[] = {8, 9,  5, 4, 3,  6,  1, 14, 12, 7,
+                                             8, 15, 6, 6, 14, 12, 8, 15, 6};
   if (query >= std::size(kColumns) || row.size() != kColumns[query]) {
     return inconsistent(fmt::format("query {} gave {} columns", query, row.size()));
   }

@@ -47,7 +47,28 @@ WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)' ORDER BY 1)";
   "CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END"
 #define SHOAL_OWN_OR_PERMANENT "(c.relpersistence <> 't' OR n.oid = pg_catalog.pg_my_temp_schema())"
 
-#define SHOAL_CLASSES(condition, viewdef)                                                     \
+// What users' functions or other relations the objects of a relation depend on, as "oid oid".
+#define SHOAL_DEPENDS(class, rows, refclass, condition)                                     \
+  "pg_catalog.array_to_string(ARRAY(SELECT DISTINCT d.refobjid FROM pg_catalog.pg_depend d" \
+  " WHERE d.classid = 'pg_catalog." class "'::pg_catalog.regclass AND d.objid IN (" rows    \
+                                          ")"                                               \
+                                          " AND d.refclassid = 'pg_catalog." refclass       \
+                                          "'::pg_catalog.regclass AND d.refobjid >= "       \
+                                          "16384 " condition "), ' ')"
+#define SHOAL_HIDDEN_CODE                                                                \
+  SHOAL_DEPENDS("pg_constraint",                                                         \
+                "SELECT k.oid FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid", \
+                "pg_proc", "")                                                           \
+  ", " SHOAL_DEPENDS("pg_policy",                                                               \
+                     "SELECT y.oid FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid",       \
+                     "pg_proc", "")                                                             \
+  ", " SHOAL_DEPENDS("pg_policy",                                                               \
+                     "SELECT y.oid FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid",       \
+                     "pg_class", "AND d.refobjid <> c.oid")                                     \
+  ", pg_catalog.array_to_string(ARRAY(SELECT DISTINCT t.tgfoid FROM pg_catalog.pg_trigger t"    \
+  " WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'), ' ')"
+
+#define SHOAL_CLASSES(condition, viewdef, hidden)                                             \
   "SELECT c.oid, " SHOAL_NAMESPACE ", c.relname, c.relkind, " viewdef                         \
   ","                                                                                         \
   " c.relhastriggers AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid" \
@@ -56,15 +77,16 @@ WHERE nspname !~ '^pg_(toast|temp_|toast_temp_)' ORDER BY 1)";
   "     WHERE pg_catalog.to_regprocedure(d.function) = t.tgfoid)),"                           \
   " c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"   \
   "   AND w.rulename <> '_RETURN'),"                                                          \
-  " c.relrowsecurity, c.relpersistence = 't', c.relkind = 'p' OR c.relhassubclass"            \
+  " c.relrowsecurity, c.relpersistence = 't', c.relkind = 'p' OR c.relhassubclass, " hidden   \
   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"      \
   " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' "           \
   "AND " SHOAL_OWN_OR_PERMANENT " AND " condition
 
-constexpr std::string_view kClasses =
-    SHOAL_CLASSES("c.oid >= 16384",
-                  "CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END");
-constexpr std::string_view kBuiltinClasses = SHOAL_CLASSES("c.oid < 16384", "NULL");
+constexpr std::string_view kClasses = SHOAL_CLASSES(
+    "c.oid >= 16384", "CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END",
+    SHOAL_HIDDEN_CODE);
+constexpr std::string_view kBuiltinClasses =
+    SHOAL_CLASSES("c.oid < 16384", "NULL", "NULL, NULL, NULL, NULL");
 
 // The sequence of a column: the one its default names, otherwise the one that belongs to it.
 // A default is volatile when it calls what is neither immutable, nextval nor of now()'s family.
@@ -110,24 +132,52 @@ SELECT i.indrelid, c.relname, i.indkey, i.indnkeyatts, i.indisunique, i.indispri
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 WHERE i.indisvalid AND i.indrelid >= 16384 ORDER BY i.indrelid, c.relname)";
 
-#define SHOAL_TYPES                                                                     \
+#define SHOAL_TYPES(checks)                                                             \
   "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typbasetype,"        \
-  " CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE 0 END"               \
+  " CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE 0 END, " checks      \
   " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace" \
   " WHERE n.nspname !~ '^pg_(toast|temp_)' AND "
-constexpr std::string_view kTypes = SHOAL_TYPES "t.oid >= 16384";
-constexpr std::string_view kBuiltinTypes = SHOAL_TYPES "t.oid < 16384";
+constexpr std::string_view kTypes = SHOAL_TYPES("CASE WHEN t.typtype = 'd' THEN " SHOAL_DEPENDS(
+    "pg_constraint", "SELECT k.oid FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid",
+    "pg_proc", "") " END") "t.oid >= 16384";
+constexpr std::string_view kBuiltinTypes = SHOAL_TYPES("NULL") "t.oid < 16384";
 
-#define SHOAL_FUNCTIONS(declared)                                                       \
-  "SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prokind, p.proretset,"          \
-  " p.provariadic <> 0, p.proisstrict, p.pronargs, p.pronargdefaults, p.proargtypes,"   \
-  " p.prorettype, " declared                                                            \
-  " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace" \
-  " WHERE n.nspname !~ '^pg_temp_' AND "
-constexpr std::string_view kFunctions = SHOAL_FUNCTIONS(
-    "(SELECT d.declared FROM shoal.declared_function d"
-    " WHERE pg_catalog.to_regprocedure(d.function) = p.oid)") "p.oid >= 16384";
-constexpr std::string_view kBuiltinFunctions = SHOAL_FUNCTIONS("NULL") "p.oid < 16384";
+#define SHOAL_DECLARED                                \
+  "(SELECT d.declared FROM shoal.declared_function d" \
+  " WHERE pg_catalog.to_regprocedure(d.function) = p.oid)"
+#define SHOAL_BODY                                                                 \
+  "CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN"                                 \
+  " coalesce(nullif(p.prosrc, ''), pg_catalog.pg_get_function_sqlbody(p.oid), '')" \
+  " || ' ' || coalesce(pg_catalog.pg_get_expr(p.proargdefaults, 0), '') END"
+
+// Operators that users made stand among the functions under their own names.
+constexpr std::string_view kFunctions =
+    "SELECT p.oid, n.nspname, p.proname, CASE WHEN p.prokind = 'a' THEN (SELECT"
+    "   CASE WHEN bool_or(s.provolatile = 'v') THEN 'v'"
+    "     WHEN bool_or(s.provolatile = 's') THEN 's' ELSE 'i' END"
+    "   FROM pg_catalog.pg_aggregate g JOIN pg_catalog.pg_proc s ON s.oid IN (g.aggtransfn,"
+    "     g.aggfinalfn, g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn,"
+    "     g.aggminvtransfn, g.aggmfinalfn)"
+    "   WHERE g.aggfnoid = p.oid AND s.oid >= 16384) ELSE p.provolatile::pg_catalog.text END,"
+    " p.prokind, p.proretset, p.provariadic <> 0, p.proisstrict, p.pronargs, p.pronargdefaults,"
+    " p.proargtypes, p.prorettype, " SHOAL_DECLARED ", l.lanname, " SHOAL_BODY
+    " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+    " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
+    " WHERE n.nspname !~ '^pg_temp_' AND p.oid >= 16384"
+    " UNION ALL"
+    " SELECT o.oid, n.nspname, o.oprname, p.provolatile::pg_catalog.text, 'o', false, false, "
+    "p.proisstrict,"
+    " p.pronargs, 0, p.proargtypes, o.oprresult, " SHOAL_DECLARED ", l.lanname, " SHOAL_BODY
+    " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace"
+    " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
+    " WHERE o.oid >= 16384 AND p.oid >= 16384";
+constexpr std::string_view kBuiltinFunctions =
+    "SELECT p.oid, n.nspname, p.proname, p.provolatile, p.prokind, p.proretset,"
+    " p.provariadic <> 0, p.proisstrict, p.pronargs, p.pronargdefaults, p.proargtypes,"
+    " p.prorettype, NULL, NULL, NULL"
+    " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+    " WHERE n.nspname !~ '^pg_temp_' AND p.oid < 16384";
 
 #define SHOAL_COLLATIONS                                                                          \
   "SELECT c.oid, c.collname, coalesce(j->>'colllocale', j->>'colliculocale', c.collcollate, '')," \

@@ -144,6 +144,11 @@ std::vector<const Function*> Snapshot::resolve_functions(
   return found;
 }
 
+const Function* Snapshot::user_function(Oid oid) const {
+  const auto it = user_functions.find(oid);
+  return it == user_functions.end() ? nullptr : it->second.get();
+}
+
 const Collation* Snapshot::collation(Oid oid) const {
   const auto it = collations.find(oid);
   return it == collations.end() ? nullptr : &it->second;

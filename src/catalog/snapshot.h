@@ -74,6 +74,9 @@ struct Table {
   bool temporary = false;
   bool has_children = false;      // inheritance or partitions
   bool default_volatile = false;  // some default is neither constant, nextval nor now()
+  // Functions of users that run unseen: of CHECK constraints, of row security policies, of triggers
+  // that are enabled. And the other relations that policies read.
+  std::vector<Oid> check_functions, policy_functions, policy_tables, trigger_functions;
 
   const Column* column(std::string_view name) const;
   const Column* column(std::int16_t attnum) const;
@@ -86,6 +89,7 @@ struct Type {
   char category = 'U';
   Oid base;                                           // domain: its base type, otherwise 0
   Oid element;                                        // array: its element type, otherwise 0
+  std::vector<Oid> check_functions;                   // domain: users' functions in its CHECKs
   bool builtin() const { return oid.value < 16384; }  // FirstNormalObjectId
 };
 
@@ -94,7 +98,7 @@ struct Function {
   Oid oid;
   std::string schema, name;
   Volatility volatility = Volatility::kVolatile;
-  char prokind = 'f';  // f p a w
+  char prokind = 'f';  // f p a w, and o: an operator that a user made
   bool returns_set = false;
   bool variadic = false;
   bool strict = false;
@@ -104,6 +108,9 @@ struct Function {
   // What a user function was declared as (shoal.declare_function): empty, "local" (touches no
   // distributed table).
   std::string declared;
+  // Of a user's function: its language and, of SQL and PL/pgSQL, its text with its defaults. An
+  // aggregate's volatility is the worst of the functions that users wrote for it.
+  std::string language, body;
   bool builtin() const { return oid.value < 16384; }
 };
 
@@ -154,6 +161,7 @@ class Snapshot {
   // All visible overloads of a function name.
   std::vector<const Function*> resolve_functions(const std::vector<std::string>& path,
                                                  const std::vector<std::string>& names) const;
+  const Function* user_function(Oid oid) const;
   const Collation* collation(Oid oid) const;
   bool has_schema(std::string_view name) const;
   bool any_sharded() const;  // some table is sharded or reference
@@ -164,6 +172,7 @@ class Snapshot {
   std::unordered_map<Oid, Type> types;
   std::unordered_map<std::string, Oid> types_by_name;
   std::unordered_multimap<std::string, std::shared_ptr<const Function>> functions;  // by name
+  std::unordered_map<Oid, std::shared_ptr<const Function>> user_functions;
   std::unordered_map<Oid, Collation> collations;
   std::vector<std::string> schemas;
 };

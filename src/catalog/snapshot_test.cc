@@ -29,7 +29,9 @@ TEST(Snapshot, resolves_tables_along_the_search_path) {
 TEST(Snapshot, own_temporary_tables_shadow_others_unless_pg_temp_is_listed_later) {
   SnapshotBuilder builder;
   ASSERT_TRUE(add_test_cluster(builder));
-  const TestRow row{"21000", "pg_temp", "orders", "r", std::nullopt, "f", "f", "f", "t", "f"};
+  const TestRow row{"21000",      "pg_temp",    "orders",     "r",         std::nullopt,
+                    "f",          "f",          "f",          "t",         "f",
+                    std::nullopt, std::nullopt, std::nullopt, std::nullopt};
   ASSERT_TRUE(builder.add_row(kQueryClasses, row));
   const SnapshotPtr s = builder.finish().value();
   EXPECT_EQ(oid_or_none(s->resolve_table({"public"}, "", "orders")), "21000");

@@ -88,8 +88,9 @@ Result<> DdlPlanner::refuse_reading_shards(const sql::Select& query, const char*
                 "CREATE TABLE first, then INSERT INTO .. SELECT");
 }
 
-Result<> DdlPlanner::plan_select_into(const sql::Select& s) {
-  SHOAL_TRY(refuse_reading_shards(s, "SELECT INTO"));
+// A query that reads sharded tables was made CREATE TABLE AS .. WITH NO DATA by the session, which
+// fills the table afterwards.
+Result<> DdlPlanner::plan_select_into() {
   at_home();
   return {};
 }
@@ -107,7 +108,9 @@ Result<> DdlPlanner::plan_view(const sql::Ddl& d) {
       return refuse(Refusal::kDdlUnsupported, "the query of the view could not be read");
     }
     const Reads r = reads(*d.query);
-    if (!r.single && !r.catalog) {
+    if (!r.single && !r.catalog && !r.placed) {
+      others_if_possible(false);  // it may name sequences or functions of home
+    } else if (!r.single && !r.catalog) {
       on_all();
     } else if (!d.names.empty() && everywhere(d.names[0])) {
       // Replaced by one that cannot be on the others.
@@ -367,7 +370,7 @@ Result<DdlPlan> DdlPlanner::plan() {
   if (const auto* d = std::get_if<sql::Ddl>(&statement_.node)) {
     SHOAL_TRY(plan_ddl(*d));
   } else if (const auto* s = std::get_if<sql::SelectPtr>(&statement_.node); s && *s && (*s)->into) {
-    SHOAL_TRY(plan_select_into(**s));
+    SHOAL_TRY(plan_select_into());
   } else if (snapshot_.active_shards().size() > 1) {
     return refuse(Refusal::kDdlUnsupported, "it is not known on which shards this must run");
   } else {

@@ -52,7 +52,7 @@ class DdlPlanner {
   Result<> plan_grant(const sql::Ddl& d);
   Result<> plan_server_object(const sql::Ddl& d);
   Result<> plan_rename_of_part(const sql::Ddl& d);
-  Result<> plan_select_into(const sql::Select& s);
+  Result<> plan_select_into();
   Result<> refuse_reading_shards(const sql::Select& query, const char* what) const;
 
   // ddl_table.cc

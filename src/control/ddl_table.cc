@@ -250,7 +250,6 @@ Result<> DdlPlanner::plan_create_table(const sql::Ddl& d) {
   if (d.names.empty()) {
     return refuse(Refusal::kDdlUnsupported, "the name of the table could not be read");
   }
-  if (d.query) SHOAL_TRY(refuse_reading_shards(*d.query, "CREATE TABLE AS"));
   if (statement_.has_opaque && snapshot_.any_sharded()) {
     return refuse(Refusal::kDdlUnsupported, "CREATE TABLE AS EXECUTE");
   }

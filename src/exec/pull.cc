@@ -241,7 +241,18 @@ io::Task<Result<>> Puller::end_steps(std::optional<Error> error) {
 
 io::Task<Result<std::string>> Puller::gather_and_finish() {
   deadline_ = io::Deadline::in(run_.limits().pull_time);
+  const bool may_block = !run_.transaction.idle();
+  if (may_block) {
+    // See tables_sql(): describing takes the same locks.
+    Result<backend::TextRows> set =
+        co_await workspace_.connection().query("SET lock_timeout = '3s'");
+    if (!set) co_return set.error();
+  }
   SHOAL_CO_TRY(co_await find_forms());
+  if (may_block) {
+    Result<backend::TextRows> reset = co_await workspace_.connection().query("RESET lock_timeout");
+    if (!reset) co_return reset.error();
+  }
   workspace_.open(tables_sql());
   SHOAL_CO_TRY(co_await send_steps());
   for (std::size_t step = 0; step < pull_.steps.size(); ++step) {
@@ -259,8 +270,14 @@ io::Task<Result<std::string>> Puller::run() {
   run_.transaction.set_workspace(&workspace_.connection());
   Result<std::string> tag = co_await gather_and_finish();
   run_.transaction.set_workspace(nullptr);
-  if (!tag) co_await workspace_.abort();
-  co_return std::move(tag);
+  if (tag) co_return std::move(tag);
+  co_await workspace_.abort();
+  // The client's own lock (TRUNCATE, LOCK TABLE) is the likely one.
+  if (!run_.transaction.idle() && tag.error().sqlstate == "55P03") {
+    (void)co_await workspace_.connection().query("RESET lock_timeout");
+    co_return refuse(Refusal::kDdlThenPull, "a lock keeps the rows from being gathered");
+  }
+  co_return tag.error();
 }
 
 }  // namespace

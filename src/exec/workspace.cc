@@ -21,11 +21,19 @@ constexpr std::uint32_t kPreparing = 1, kFinishing = 2;  // tags of what is sent
 // The answer of the last statement; what the ones before it say is only looked at for errors.
 class FinishedRows : public PassingRows {
  public:
-  using PassingRows::PassingRows;
+  explicit FinishedRows(Run run) : PassingRows(run), run_(run) {}
   Result<> on_frame(std::size_t branch, const wire::Frame& frame, std::uint32_t tag) override {
     if (tag != kFinishing) return {};
+    // COPY (query) TO STDOUT: its messages are the client's.
+    if (frame.type == 'H' || frame.type == 'd' || frame.type == 'c') {
+      run_.output.frame(frame.bytes);
+      return {};
+    }
     return PassingRows::on_frame(branch, frame, tag);
   }
+
+ private:
+  Run run_;
 };
 
 }  // namespace

@@ -17,6 +17,18 @@ Oid Planner::named_table(const sql::RangeVar& rv, const catalog::Table*& out) co
   return out == nullptr ? Oid{} : out->oid;
 }
 
+// The query's rows are gathered as for a SELECT, and the workspace copies them out.
+Plan Planner::copy_gathered(const sql::Copy& c, const route::Analysis& a, std::string reason) {
+  if (a.row_locks) return refused(Refusal::kRowLocks, "the rows would have to be gathered first");
+  std::optional<Plan> plan;
+  if (!in_.session.in_transaction) plan = pull_rows(*c.query, a, reason);
+  if (!plan) plan = pull(*c.query, a, std::move(reason));
+  if (auto* pull = std::get_if<Pull>(&plan->node)) {
+    pull->finish.sql = "COPY (" + pull->finish.sql + ") TO STDOUT" + sql::copy_options(c, true);
+  }
+  return std::move(*plan);
+}
+
 Plan Planner::done_copy(Plan plan, const sql::Copy& c, const catalog::Table* t) const {
   plan.writes = plan.locks = c.from;
   if (t != nullptr) plan.tables.push_back(t->oid);
@@ -49,10 +61,13 @@ Plan Planner::copy_query(const sql::Copy& c) {
   if (p.singular() && (!needs_home || p.shards[0] == snapshot_.home)) {
     return done(forward(p.shards[0], where_text(a, d)));
   }
-  if (!p.partitioned() || !c.query->order_by.empty() || needs_home || a.system_columns ||
-      a.effects.moment || a.row_locks || a.sampled) {
-    return refused(Refusal::kNotProvable,
-                   p.gathered() ? p.rule : "COPY of an ordered query over shards");
+  if (a.system_columns) {
+    return refused(Refusal::kSystemColumn, "a system column is read over several shards");
+  }
+  const sql::Select& s = *c.query;
+  const bool cut = s.limit || s.offset || !s.order_by.empty();
+  if (!p.partitioned() || cut || needs_home || a.effects.moment || a.row_locks || a.sampled) {
+    return done(copy_gathered(c, a, p.gathered() ? p.rule : "the rows have an order"));
   }
   Plan plan;
   plan.node = CopyOut{p.shards, {}, has_header(c)};
@@ -65,8 +80,8 @@ Plan Planner::copy(const sql::Copy& c) {
   const catalog::Table* t = nullptr;
   named_table(c.table, t);
   if (t == nullptr || t->kind == TableKind::kSingle || t->kind == TableKind::kCatalog) {
-    if (t != nullptr && c.from && t->has_triggers && snapshot_.any_sharded()) {
-      return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
+    if (c.from) {
+      if (auto stop = unseen(t)) return std::move(*stop);
     }
     return done_copy(forward(snapshot_.home, "table of the home shard"), c, t);
   }
@@ -126,9 +141,7 @@ std::optional<Error> Planner::fill_columns(CopyIn& in, const catalog::Table& t) 
 
 // COPY FROM STDIN: each row by its key, or to every copy.
 Plan Planner::copy_in(const sql::Copy& c, const catalog::Table& t) {
-  if (t.has_triggers || t.has_rules) {
-    return refused(Refusal::kTriggerNotLocal, "table " + t.name + " has a trigger or rule");
-  }
+  if (auto stop = unseen(&t)) return std::move(*stop);
   CopyIn in;
   in.table = t.oid;
   in.keyspace = t.keyspace;
@@ -170,6 +183,7 @@ struct Kinds {
 
 Plan Planner::truncate(const sql::Truncate& s) {
   Kinds kinds;
+  std::string shared;  // the tables that every shard has
   Plan plan;
   for (const auto& rv : s.tables) {
     const catalog::Table* t = nullptr;
@@ -177,9 +191,11 @@ Plan Planner::truncate(const sql::Truncate& s) {
     const bool spread =
         t != nullptr && (t->kind == TableKind::kSharded || t->kind == TableKind::kReference);
     (spread ? kinds.spread : kinds.single) = true;
-    if (t != nullptr && t->has_triggers && snapshot_.any_sharded()) {
-      return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
+    if (spread) {
+      shared += shared.empty() ? "" : ", ";
+      shared += (rv.only ? "ONLY " : "") + qualified(*t);
     }
+    if (auto stop = unseen(t)) return std::move(*stop);
   }
   plan.writes = plan.locks = true;
   if (!kinds.spread) {
@@ -188,9 +204,24 @@ Plan Planner::truncate(const sql::Truncate& s) {
     return plan;
   }
   if (kinds.single) {
-    return refused(Refusal::kWriteNotProvable,
-                   "it names tables of one shard and of all shards together",
-                   "truncate them with two statements in one transaction");
+    // The mode of LOCK TABLE is not kept in the tree.
+    if (!std::holds_alternative<sql::Truncate>(in_.statement.node)) {
+      return refused(Refusal::kWriteNotProvable,
+                     "it names tables of one shard and of all shards together",
+                     "name them in two statements in one transaction");
+    }
+    // The other shards know their own tables only.
+    ShardText rest{"TRUNCATE TABLE " + shared, {}};
+    if (s.restart_identity) rest.sql += " RESTART IDENTITY";
+    if (s.cascade) rest.sql += " CASCADE";
+    Write write;
+    write.parts.push_back({snapshot_.home, {in_.statement.text, {}}, {0}});
+    for (const ShardId shard : snapshot_.active_shards()) {
+      if (shard != snapshot_.home) write.parts.push_back({shard, rest, {0}});
+    }
+    plan.node = std::move(write);
+    plan.reason = "on every shard";
+    return plan;
   }
   Broadcast all;
   all.shards = snapshot_.active_shards();

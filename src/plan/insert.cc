@@ -7,6 +7,8 @@
 
 #include "plan/planner.h"
 #include "plan/texts.h"
+#include "route/code.h"
+#include "route/functions.h"
 #include "sql/deparse.h"
 #include "sql/parse.h"
 
@@ -37,6 +39,25 @@ DefaultKind default_kind(const catalog::Column& c, const catalog::Snapshot& snap
   return a.effects.moment ? DefaultKind::kMoment : DefaultKind::kConstant;
 }
 
+namespace {
+
+// Whether some unique index fits plain columns of ON CONFLICT; what is not plain may have one.
+bool has_arbiter(const sql::OnConflict& c, const catalog::Table& t) {
+  std::vector<std::int16_t> named;
+  for (const auto& e : c.elements) {
+    const catalog::Column* column = t.column(e.column);
+    if (e.expr || column == nullptr || c.elements_where) return true;
+    if (std::find(named.begin(), named.end(), column->attnum) == named.end())
+      named.push_back(column->attnum);
+  }
+  return std::any_of(t.indexes.begin(), t.indexes.end(), [&](const catalog::Index& i) {
+    return i.unique && !i.partial && i.attnums.size() == named.size() &&
+           std::is_permutation(named.begin(), named.end(), i.attnums.begin());
+  });
+}
+
+}  // namespace
+
 std::optional<Error> check_conflict(const sql::Insert& s, const route::Analysis& a,
                                     const catalog::Table& t) {
   if (!s.on_conflict || t.kind != TableKind::kSharded) return std::nullopt;
@@ -62,6 +83,11 @@ std::optional<Error> check_conflict(const sql::Insert& s, const route::Analysis&
       }
     }
   } else if (!c.elements.empty()) {
+    if (!has_arbiter(c, t)) {
+      return make_error("42P10",
+                        "there is no unique or exclusion constraint matching the ON CONFLICT "
+                        "specification");
+    }
     for (const std::int16_t key : t.key_attnums) {
       const catalog::Column* column = t.column(key);
       const bool named =
@@ -219,10 +245,16 @@ Plan Planner::split_values(const InsertWork& w, const std::vector<ShardId>& plac
 // Notes what the columns that rows leave out will be.
 std::optional<Error> Planner::note_defaults(InsertWork& w) const {
   const catalog::Table& t = *w.target.table;
+  std::optional<Error> hidden;
   const auto note = [&](const catalog::Column& c) {
     const DefaultKind kind = default_kind(c, snapshot_, in_.session);
     w.row_volatile |= kind == DefaultKind::kRowVolatile;
     w.moment |= kind == DefaultKind::kMoment;
+    if (!c.default_sql.empty() && route::hides_rows(snapshot_, in_.session)) {
+      const route::Reach reach = route::reach_of_text(c.default_sql, snapshot_);
+      if (!reach.unproved.empty() && !hidden)
+        hidden = refuse(Refusal::kUserFunction, "the default of " + c.name + ": " + reach.unproved);
+    }
     return kind;
   };
   const auto& listed = w.target.columns;
@@ -241,7 +273,7 @@ std::optional<Error> Planner::note_defaults(InsertWork& w) const {
       w.filled.push_back(&c);
     }
   }
-  if (!plain_values(w.s)) return std::nullopt;
+  if (!plain_values(w.s)) return hidden;
   for (const auto& row : w.s.source->values) {
     if (row.size() > listed.size()) {
       return make_error("42601", "INSERT has more expressions than target columns");
@@ -250,7 +282,7 @@ std::optional<Error> Planner::note_defaults(InsertWork& w) const {
       if (is_default(row[i]) && note(*listed[i]) == DefaultKind::kSequence) w.computed = true;
     }
   }
-  return std::nullopt;
+  return hidden;
 }
 
 Plan Planner::insert_values(InsertWork& w) {
@@ -344,9 +376,7 @@ Plan Planner::insert(const sql::Insert& s) {
   };
   const catalog::Table* t = a.relation(a.target).table;
   if (home_only(a)) {
-    if (snapshot_.any_sharded() && t != nullptr && t->has_triggers) {
-      return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
-    }
+    if (auto stop = unseen(t)) return std::move(*stop);
     return done(forward(snapshot_.home, "tables of the home shard"));
   }
   if (a.modifying_cte) return modifying_cte(a);
@@ -354,9 +384,7 @@ Plan Planner::insert(const sql::Insert& s) {
     return refused(Refusal::kUnknownGrammar,
                    "a part of the statement is not understood by the router");
   }
-  if (t->has_triggers || t->has_rules) {
-    return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger or rule");
-  }
+  if (auto stop = unseen(t)) return std::move(*stop);
   if (auto e = check_conflict(s, a, *t)) return error(std::move(*e));
 
   route::Deriver d(a, reader_);

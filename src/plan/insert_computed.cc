@@ -184,11 +184,21 @@ Result<sql::ExprPtr> default_expr(const catalog::Snapshot& snapshot, const catal
   return make_cast(std::move(select->targets.front().expr), *type);
 }
 
+namespace {
+
+// The value in the column's type. Home has judged the statement as it came, so that only values
+// which assignment may convert get here; a length is cut or refused where the row is stored.
+Result<sql::ExprPtr> stored(const InsertWork& w, const sql::Expr& e, const catalog::Column& c) {
+  const catalog::Type* type = w.in.snapshot.type(c.type);
+  while (type != nullptr && type->typtype == 'd') type = w.in.snapshot.type(type->base);
+  if (type == nullptr) return refuse(Refusal::kInsertSource, "the type of column " + c.name);
+  return make_cast(sql::clone(e), *type);
+}
+
+}  // namespace
+
 Plan computed_values(const InsertWork& w) {
-  if (!rows_keep_types(w)) {
-    return failed(refuse(Refusal::kInsertSource, "several rows with values that must be computed",
-                         "insert them one by one, or pass the values as parameters"));
-  }
+  const bool own_types = rows_keep_types(w);
   auto insert = shape_of(w);
   if (!insert) return failed(insert.error());
   sql::Select query;
@@ -198,6 +208,7 @@ Plan computed_values(const InsertWork& w) {
       const catalog::Column& c = *w.target.columns[i];
       const bool given = i < values.size() && !is_default(values[i]);
       auto value = given ? typed(w, *values[i], c) : default_expr(w.in.snapshot, c);
+      if (given && !own_types) value = stored(w, *values[i], c);
       if (!value) return failed(value.error());
       row.push_back(std::move(*value));
     }

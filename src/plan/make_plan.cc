@@ -5,8 +5,11 @@
 
 #include "plan/insert.h"
 #include "plan/planner.h"
+#include "route/code.h"
+#include "route/functions.h"
 #include "sql/deparse.h"
 #include "sql/visit.h"
+#include "sql/words.h"
 
 namespace shoal::plan {
 
@@ -76,7 +79,24 @@ std::optional<Plan> Planner::stopped(const route::Analysis& a) const {
         return refused(Refusal::kShardLocalCatalog, "pg_class counts the rows of one server");
     }
   }
-  if (home_only(a)) return std::nullopt;
+  if (home_only(a)) {
+    // What the router does not know could be a view or function that reads sharded tables: home's
+    // answer would be its share of the whole.
+    if (!route::hides_rows(snapshot_, in_.session)) return std::nullopt;
+    if (a.missing_function) return error(*a.missing_function);
+    for (const auto& r : a.relations) {
+      if (r->kind != route::RelationKind::kUnknown || r->temporary || r->source == nullptr)
+        continue;
+      const std::string& schema = r->source->schema;
+      if (schema == "pg_temp" || schema == "pg_toast") continue;
+      return error(make_error("42P01", "relation \"" + r->name + "\" does not exist"));
+    }
+    for (const route::CteUse& use : a.ctes) {
+      if (!use.modifying || use.target < 0) continue;
+      if (auto stop = unseen(a.relation(use.target).table)) return stop;
+    }
+    return std::nullopt;
+  }
   if (a.error) return error(*a.error);
   if (a.unknown) {
     for (const auto& r : a.relations) {
@@ -205,6 +225,61 @@ std::string Planner::where_text(const route::Analysis& a, const route::Deriver& 
   return out.empty() ? "one shard" : out;
 }
 
+// What runs unseen when rows of the table are written. Triggers of a sharded or reference table run
+// on its shards and could change the key: their functions must be declared.
+std::optional<Plan> Planner::unseen(const catalog::Table* t) const {
+  if (t == nullptr || !route::hides_rows(snapshot_, in_.session)) return std::nullopt;
+  const bool spread =
+      t->kind == catalog::TableKind::kSharded || t->kind == catalog::TableKind::kReference;
+  if (spread && (t->has_triggers || t->has_rules)) {
+    return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger or rule");
+  }
+  const route::Reach reach = route::reach_of_writing(*t, snapshot_);
+  if (!reach.unproved.empty()) {
+    return refused(Refusal::kTriggerNotLocal, "table " + t->name + ": " + reach.unproved);
+  }
+  if (spread && reach.effects.home) {
+    return refused(Refusal::kTriggerNotLocal, "a CHECK of " + t->name + " reads other tables");
+  }
+  // Whichever statement it is (COPY, too) that a default is filled in for.
+  for (const auto& c : t->columns) {
+    if (!spread || !t->default_volatile || c.default_sql.empty()) continue;
+    const route::Reach filled = route::reach_of_text(c.default_sql, snapshot_);
+    if (!filled.unproved.empty())
+      return refused(Refusal::kUserFunction, "the default of " + c.name + ": " + filled.unproved);
+  }
+  return std::nullopt;
+}
+
+// CALL and DO run on home.
+Plan Planner::run_code() {
+  if (route::hides_rows(snapshot_, in_.session)) {
+    const std::string& text = in_.statement.text;
+    route::Reach reach;
+    if (const auto* call = std::get_if<sql::CallProcedure>(&in_.statement.node)) {
+      const auto* c = call->call ? std::get_if<sql::Call>(&call->call->node) : nullptr;
+      reach = route::reach_of_text(text, snapshot_);
+      const bool known =
+          c != nullptr && !snapshot_.resolve_functions(in_.session.search_path, c->name).empty();
+      if (!known) reach.unproved = "the procedure is not known";
+    } else {
+      const std::string body = sql::first_string(text);
+      const auto words = sql::words_of(text);
+      const auto language = std::find_if(words.begin(), words.end(), [](const auto& w) {
+        return w.name() && w.text == "language";
+      });
+      const bool plpgsql = language == words.end() ||
+                           (language + 1 != words.end() && (language + 1)->text == "plpgsql");
+      reach = route::reach_of_text(body, snapshot_);
+      if (body.empty() || !plpgsql) reach.unproved = "its language is not known";
+    }
+    if (!reach.unproved.empty()) return refused(Refusal::kUserFunction, reach.unproved);
+  }
+  Plan out = forward(snapshot_.home, "code that reads tables of the home shard only");
+  out.writes = out.user_code = true;
+  return out;
+}
+
 Plan Planner::dispatch() {
   const auto& node = in_.statement.node;
   if (in_.session.scope_key) return scoped();
@@ -220,14 +295,7 @@ Plan Planner::dispatch() {
   if (const auto* s = std::get_if<sql::Maintenance>(&node)) return maintenance(*s);
   const bool code = std::holds_alternative<sql::CallProcedure>(node) ||
                     std::holds_alternative<sql::DoBlock>(node);
-  if (code && snapshot_.any_sharded()) {
-    return refused(Refusal::kUserFunction, "its body may read sharded tables");
-  }
-  if (code) {
-    Plan out = forward(snapshot_.home, "nothing is sharded");
-    out.writes = out.user_code = true;
-    return out;
-  }
+  if (code) return run_code();
   return refused(Refusal::kUnknownGrammar, "this kind of statement is not planned");
 }
 

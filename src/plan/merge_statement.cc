@@ -71,18 +71,14 @@ Plan Planner::merge(const sql::Merge& s) {
   };
   const catalog::Table* t = a.relation(a.target).table;
   if (home_only(a)) {
-    if (snapshot_.any_sharded() && t != nullptr && t->has_triggers) {
-      return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger");
-    }
+    if (auto stop = unseen(t)) return std::move(*stop);
     return writes(forward(snapshot_.home, "tables of the home shard"));
   }
   if (a.opaque || a.modifying_cte || t == nullptr) {
     return refused(Refusal::kMergeStatement,
                    "a part of the statement is not understood by the router");
   }
-  if (t->has_triggers || t->has_rules) {
-    return refused(Refusal::kTriggerNotLocal, "table " + t->name + " has a trigger or rule");
-  }
+  if (auto stop = unseen(t)) return std::move(*stop);
   if (t->kind == TableKind::kReference) {
     return refused(Refusal::kMergeStatement, "the target is a reference table");
   }

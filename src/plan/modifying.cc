@@ -30,12 +30,30 @@ struct OneShard {
 
 }  // namespace
 
+// The shard of rows whose SELECT gives the key as constants.
+std::optional<ShardId> Planner::constant_shard(const InsertTarget& target, const route::Block& b) {
+  const catalog::Keyspace* ks = snapshot_.keyspace(target.table->keyspace);
+  if (ks == nullptr || !ks->placement || ks->types.size() != target.key.size() || b.left >= 0)
+    return std::nullopt;
+  std::vector<keys::KeyValue> key;
+  for (std::size_t i = 0; i < target.key.size(); ++i) {
+    const auto at = static_cast<std::size_t>(target.key[i]);
+    if (target.key[i] < 0 || at >= b.outputs.size() || b.outputs[at].expr == nullptr)
+      return std::nullopt;
+    auto value = reader_.read_stored(*b.outputs[at].expr, *target.columns[at], ks->types[i]);
+    if (!value || value->kind != route::Constant::Kind::kValue) return std::nullopt;
+    key.push_back(*value->value);
+  }
+  const auto shard = ks->placement->place(key);
+  return shard ? std::optional(*shard) : std::nullopt;
+}
+
 // The shard of all rows that an INSERT makes, when it is one.
 Result<ShardId> Planner::insert_shard(const sql::Insert& s, const route::Analysis& a, int target,
                                       int source, route::Deriver& d) {
   const catalog::Table* t = a.relation(target).table;
   if (t == nullptr) return refuse(Refusal::kWriteNotProvable, "the target of INSERT");
-  if (t->has_triggers || t->has_rules) return refuse(Refusal::kTriggerNotLocal, "table " + t->name);
+  if (auto stop = unseen(t)) return std::get<Error>(stop->node);
   if (t->kind == TableKind::kSingle) return snapshot_.home;
   if (t->kind != TableKind::kSharded) {
     return refuse(Refusal::kWriteNotProvable, "a reference table beside other writes");
@@ -77,6 +95,10 @@ Result<ShardId> Planner::insert_shard(const sql::Insert& s, const route::Analysi
     }
     return (*places)->front();
   }
+  if (auto shard = constant_shard(*columns, a.block(source))) {
+    if (p.anywhere() || (p.singular() && p.shards[0] == *shard)) return *shard;
+    return refuse(Refusal::kWriteNotProvable, "its source is on another shard");
+  }
   if (!p.singular() || !feeds_key(p, a.block(source), *columns)) {
     return refuse(Refusal::kWriteNotProvable,
                   p.singular() ? "the key of its rows is not certain" : p.rule);
@@ -94,10 +116,9 @@ Plan Planner::modifying_cte(const route::Analysis& a) {
   std::optional<Plan> stop;
   const auto write = [&](int target, const std::vector<sql::Assignment>* set) {
     const route::Relation& r = a.relation(target);
-    if (r.table == nullptr || r.table->has_triggers || r.table->has_rules) {
-      stop = refused(Refusal::kTriggerNotLocal, "the target " + r.name);
-      return;
-    }
+    stop = unseen(r.table);
+    if (r.table == nullptr) stop = refused(Refusal::kWriteNotProvable, "the target " + r.name);
+    if (stop) return;
     if (r.table->kind == TableKind::kReference) {
       stop = refused(Refusal::kWriteNotProvable, "a reference table beside other writes");
       return;

@@ -15,6 +15,7 @@
 
 namespace shoal::plan {
 
+struct InsertTarget;
 struct InsertWork;
 
 class Planner {
@@ -32,6 +33,8 @@ class Planner {
   Plan refused(Refusal number, std::string why, std::string hint) const;
   Plan error(Error e) const;
   Plan finish(Plan plan, const route::Analysis& a) const;
+  Plan run_code();
+  std::optional<Plan> unseen(const catalog::Table* t) const;
   // What stops any statement: refusals and errors found by name resolution. Only called when a
   // sharded or reference table is involved.
   std::optional<Plan> stopped(const route::Analysis& a) const;
@@ -102,6 +105,7 @@ class Planner {
                                         const std::vector<sql::Assignment>& set);
   // modifying.cc: statements with data-modifying WITH queries
   Plan modifying_cte(const route::Analysis& a);
+  std::optional<ShardId> constant_shard(const InsertTarget& target, const route::Block& b);
   Result<ShardId> insert_shard(const sql::Insert& s, const route::Analysis& a, int target,
                                int source, route::Deriver& d);
 
@@ -121,6 +125,7 @@ class Planner {
   // copy.cc
   Plan copy(const sql::Copy& c);
   Plan copy_query(const sql::Copy& c);
+  Plan copy_gathered(const sql::Copy& c, const route::Analysis& a, std::string reason);
   Plan copy_in(const sql::Copy& c, const catalog::Table& t);
   std::optional<Error> fill_columns(CopyIn& in, const catalog::Table& t) const;
   Plan done_copy(Plan plan, const sql::Copy& c, const catalog::Table* t) const;

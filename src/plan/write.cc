@@ -60,9 +60,7 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   };
   const route::Relation& target = a.relation(a.target);
   if (home_only(a)) {
-    if (snapshot_.any_sharded() && target.table != nullptr && target.table->has_triggers) {
-      return refused(Refusal::kTriggerNotLocal, "table " + target.table->name + " has a trigger");
-    }
+    if (auto stop = unseen(target.table)) return std::move(*stop);
     return writes(forward(snapshot_.home, "tables of the home shard"));
   }
   if (a.modifying_cte) return modifying_cte(a);
@@ -71,9 +69,7 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
                    "a part of the statement is not understood by the router");
   }
   const catalog::Table& t = *target.table;
-  if (t.has_triggers || t.has_rules) {
-    return refused(Refusal::kTriggerNotLocal, "table " + t.name + " has a trigger or rule");
-  }
+  if (auto stop = unseen(&t)) return std::move(*stop);
   route::Deriver d(a, reader_);
   const Property p = d.rows(a.block(a.root));
   trace_ = d.trace();

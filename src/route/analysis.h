@@ -166,6 +166,7 @@ struct Analysis {
   int target = -1;  // relation that INSERT, UPDATE, DELETE or MERGE writes
   std::vector<std::unique_ptr<sql::Statement>> views;  // parsed definitions
   std::optional<Error> error;    // 42703 and its kind; final when a sharded table is involved
+  std::optional<Error> missing_function;  // 42883, also where tables are not involved
   std::optional<Error> refusal;  // what must be refused wherever the statement would run
   // What the whole text mentions, expanded views included.
   bool sharded = false, reference = false, single = false, catalog = false, unknown = false;

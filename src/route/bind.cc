@@ -27,9 +27,9 @@ void Binder::refuse_once(Error e) {
   if (!a_.refusal) a_.refusal = std::move(e);
 }
 
-bool Binder::any_sharded() {
-  if (!any_sharded_) any_sharded_ = a_.snapshot->any_sharded();
-  return *any_sharded_;
+bool Binder::hides() {
+  if (!hides_) hides_ = hides_rows(*a_.snapshot, session_);
+  return *hides_;
 }
 
 Block& Binder::new_block(Scope* parent) {

@@ -37,11 +37,8 @@ void Binder::expr(const sql::Expr* e, Scope& scope) {
         using T = std::decay_t<decltype(n)>;
         if constexpr (std::is_same_v<T, sql::ColumnRef> || std::is_same_v<T, sql::Call> ||
                       std::is_same_v<T, sql::SubLink> || std::is_same_v<T, sql::Cast> ||
-                      std::is_same_v<T, sql::SqlValue>) {
+                      std::is_same_v<T, sql::SqlValue> || std::is_same_v<T, sql::Operator>) {
           node(*e, n, scope);
-        } else if constexpr (std::is_same_v<T, sql::Operator>) {
-          expr(n.left.get(), scope);
-          expr(n.right.get(), scope);
         } else if constexpr (std::is_same_v<T, sql::BoolExpr> || std::is_same_v<T, sql::Coalesce> ||
                              std::is_same_v<T, sql::MinMax> || std::is_same_v<T, sql::RowExpr> ||
                              std::is_same_v<T, sql::Grouping>) {
@@ -176,8 +173,10 @@ void Binder::node(const sql::Expr& e, const sql::ColumnRef& c, Scope& scope) {
   if (c.star) {  // t.* as a value
     const std::string schema = c.fields.size() > 1 ? c.fields[c.fields.size() - 2] : "";
     const int r = find_relation(schema, last, scope);
-    if (r < 0) fail("42P01", "missing FROM-clause entry for table \"" + last + "\"", e.location);
-    else whole_row(r);
+    if (r < 0)
+      fail("42P01", "missing FROM-clause entry for table \"" + last + "\"", e.location);
+    else
+      whole_row(r);
     return;
   }
   if (c.fields.size() == 1) {
@@ -226,12 +225,45 @@ void Binder::node(const sql::Expr& e, const sql::ColumnRef& c, Scope& scope) {
 
 // ---- functions ----------------------------------------------------------------------------------
 
+// What hidden code reaches: refused when it is not certain to see no sharded table.
+void Binder::reached(const Reach& reach, const std::string& what) {
+  if (!reach.unproved.empty()) {
+    refuse_once(refuse(Refusal::kUserFunction, what + reach.unproved));
+    return;
+  }
+  if (session_.scope_key && (!reach.tables.empty() || reach.effects.home)) {
+    refuse_once(refuse(Refusal::kScope, what + "a function reads tables out of sight"));
+    return;
+  }
+  effects_->add(reach.effects);
+  for (const catalog::Table* t : reach.tables) note_table(*t);
+}
+
+void Binder::user_function(const catalog::Function& f) {
+  a_.user_code = true;
+  if (f.volatility == catalog::Volatility::kImmutable) return;
+  // Code inside a session that is kept to a key is trusted only when somebody answers for it.
+  if (session_.scope_key && f.declared != "local") {
+    refuse_once(refuse(Refusal::kUserFunction,
+                       "function " + f.name + " is not immutable and was not declared"));
+    return;
+  }
+  if (hides()) {
+    reached(reach_of(f, *a_.snapshot), "");
+  } else if (f.volatility == catalog::Volatility::kVolatile) {
+    effects_->row_volatile = true;
+    effects_->home_action = true;
+  }
+}
+
 void Binder::classify(const sql::Call& c, bool& aggregate, bool& window) {
   const std::string& name = c.name.back();
   const auto overloads = a_.snapshot->resolve_functions(path_, c.name);
   if (overloads.empty()) {
-    const catalog::Type* type = a_.snapshot->resolve_type(path_, c.name);
-    if (type == nullptr) fail("42883", "function " + name + " does not exist");
+    if (a_.snapshot->resolve_type(path_, c.name) != nullptr) return;
+    fail("42883", "function " + name + " does not exist");
+    if (!a_.missing_function)
+      a_.missing_function = make_error("42883", "function " + name + " does not exist");
     return;
   }
   if (c.name.size() > 1 && c.name[c.name.size() - 2] == "shoal") {
@@ -251,22 +283,25 @@ void Binder::classify(const sql::Call& c, bool& aggregate, bool& window) {
       }
       continue;
     }
-    a_.user_code = true;
-    if (f->volatility == catalog::Volatility::kImmutable) continue;
-    if (f->declared != "local" && any_sharded()) {
-      refuse_once(refuse(Refusal::kUserFunction, "function " + name + " is not immutable and was "
-                                                 "not declared"));
-    }
-    if (f->volatility == catalog::Volatility::kVolatile) {
-      effects_->row_volatile = true;
-      effects_->home_action = true;
-    }
+    user_function(*f);
   }
   if (builtin) {
     effects_->add(effects_of_builtin(name, worst));
-    if (describes_one_server(name) && any_sharded()) {
+    if (describes_one_server(name) && hides()) {
       refuse_once(refuse(Refusal::kShardLocalCatalog, name + "() describes one server"));
     }
+  }
+}
+
+// Only operators that users made stand among the functions.
+void Binder::node(const sql::Expr& e, const sql::Operator& o, Scope& scope) {
+  (void)e;
+  expr(o.left.get(), scope);
+  expr(o.right.get(), scope);
+  if (o.name.empty()) return;
+  const auto [first, last] = a_.snapshot->functions.equal_range(o.name.back());
+  for (auto it = first; it != last; ++it) {
+    if (it->second->prokind == 'o') user_function(*it->second);
   }
 }
 
@@ -329,6 +364,10 @@ void Binder::node(const sql::Expr& e, const sql::Cast& c, Scope& scope) {
   if (c.type.names.empty()) return;
   const std::string& name = c.type.names.back();
   if (name.size() > 3 && name.compare(0, 3, "reg") == 0) effects_->home = true;
+  const catalog::Type* type = a_.snapshot->resolve_type(path_, c.type.names);
+  if (type != nullptr && type->typtype == 'd' && hides()) {
+    reached(reach_of_type(*type, *a_.snapshot), "domain " + name + ": ");
+  }
   if (is_moment_word(*c.arg)) {
     a_.shaping.push_back(c.arg->location);
     effects_->moment = true;

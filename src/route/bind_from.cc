@@ -152,6 +152,9 @@ Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
   r.table = t;
   r.schema = t->schema;
   note_table(*t);
+  if (!(t->policy_functions.empty() && t->policy_tables.empty()) && t->row_security && hides()) {
+    reached(reach_of_reading(*t, *a_.snapshot), "a policy of " + t->name + ": ");
+  }
   for (const auto& c : t->columns) {
     RelationColumn column;
     column.name = c.name;
@@ -174,7 +177,7 @@ Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
       break;
     case catalog::TableKind::kCatalog:
       a_.catalog = true;
-      if (counts_one_server(t->name) && any_sharded()) {
+      if (counts_one_server(t->name) && hides()) {
         refuse_once(refuse(Refusal::kShardLocalCatalog, t->name + " counts one server's work"));
       }
       break;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "route/analysis.h"
+#include "route/code.h"
 #include "route/session_facts.h"
 
 namespace shoal::route {
@@ -20,10 +21,10 @@ struct NameItem {
 
 struct CteEntry {
   const sql::Cte* cte = nullptr;
-  int use = -1;      // index in Analysis::ctes
+  int use = -1;  // index in Analysis::ctes
   bool bound = false, binding = false;
-  bool recursive = false;    // WITH RECURSIVE
-  int non_recursive = -1;    // block of the first arm while the second is bound
+  bool recursive = false;  // WITH RECURSIVE
+  int non_recursive = -1;  // block of the first arm while the second is bound
   bool self_referenced = false;
 };
 
@@ -87,10 +88,13 @@ class Binder {
   void exprs(const sql::ExprList& list, Scope& scope);
   void node(const sql::Expr& e, const sql::ColumnRef& c, Scope& scope);
   void node(const sql::Expr& e, const sql::Call& c, Scope& scope);
+  void node(const sql::Expr& e, const sql::Operator& o, Scope& scope);
   void node(const sql::Expr& e, const sql::SubLink& s, Scope& scope);
   void node(const sql::Expr& e, const sql::Cast& c, Scope& scope);
   void node(const sql::Expr& e, const sql::SqlValue& v, Scope& scope);
   void classify(const sql::Call& c, bool& aggregate, bool& window);
+  void user_function(const catalog::Function& f);
+  void reached(const Reach& reach, const std::string& what);
   void window(const sql::WindowDef& w, Scope& scope);
   void steps(const std::vector<sql::Indirection::Step>& steps, Scope& scope);
   // Looks for a column; `local`: on this level only. Sets `found` once, fails on ambiguity.
@@ -116,7 +120,7 @@ class Binder {
   Relation& relation(int id) { return *a_.relations[static_cast<std::size_t>(id)]; }
   void fail(std::string sqlstate, std::string message, int location = -1);
   void refuse_once(Error e);
-  bool any_sharded();  // asks the snapshot once
+  bool hides();  // hides_rows(), asked once
 
   struct AggregateFrame {
     int depth = 0;     // of the level on which the call stands
@@ -129,7 +133,7 @@ class Binder {
   std::vector<AggregateFrame> aggregates_;
   Effects* effects_ = nullptr;  // where the effects of an expression go
   int view_depth_ = 0;
-  std::optional<bool> any_sharded_;
+  std::optional<bool> hides_;
 };
 
 }  // namespace shoal::route

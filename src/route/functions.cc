@@ -19,8 +19,9 @@ bool starts_with(std::string_view name, std::string_view prefix) {
 }
 
 // Another value for each row, but nothing that anybody else could see.
-constexpr std::array<std::string_view, 5> kPerRow{"random", "gen_random_uuid", "clock_timestamp",
-                                                  "timeofday", "random_normal"};
+constexpr std::array<std::string_view, 8> kPerRow{
+    "random",        "gen_random_uuid", "clock_timestamp", "timeofday",
+    "random_normal", "pg_sleep",        "pg_sleep_for",    "pg_sleep_until"};
 
 // The same within a transaction. age(x) and the date arithmetic of timestamptz need no entry but
 // for age's form with one argument.
@@ -48,14 +49,23 @@ constexpr std::array<std::string_view, 16> kSessionStable{"current_setting",
                                                           "timestamp"};
 
 // Answers that a workspace connection on home can give as well as the session's own.
-constexpr std::array<std::string_view, 14> kHomeFacts{
-    "current_database",    "version",
-    "format_type",         "obj_description",
-    "col_description",     "shobj_description",
-    "pg_get_viewdef",      "pg_get_constraintdef",
-    "pg_get_indexdef",     "pg_get_expr",
-    "pg_table_is_visible", "pg_encoding_to_char",
-    "pg_get_userbyid",     "pg_get_serial_sequence"};
+constexpr std::array<std::string_view, 17> kHomeFacts{"pg_typeof",
+                                                      "pg_column_size",
+                                                      "pg_collation_for",
+                                                      "current_database",
+                                                      "version",
+                                                      "format_type",
+                                                      "obj_description",
+                                                      "col_description",
+                                                      "shobj_description",
+                                                      "pg_get_viewdef",
+                                                      "pg_get_constraintdef",
+                                                      "pg_get_indexdef",
+                                                      "pg_get_expr",
+                                                      "pg_table_is_visible",
+                                                      "pg_encoding_to_char",
+                                                      "pg_get_userbyid",
+                                                      "pg_get_serial_sequence"};
 
 constexpr std::array<std::string_view, 9> kSizes{
     "pg_total_relation_size", "pg_relation_size",  "pg_table_size",
@@ -94,6 +104,10 @@ Effects effects_of_builtin(std::string_view name, catalog::Volatility volatility
     if (about_server && !contains(kSessionStable, name)) out.home = out.home_action = true;
   }
   return out;
+}
+
+bool hides_rows(const catalog::Snapshot& snapshot, const SessionFacts& session) {
+  return session.scope_key || (snapshot.any_sharded() && snapshot.active_shards().size() > 1);
 }
 
 bool describes_one_server(std::string_view name) {

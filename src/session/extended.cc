@@ -215,7 +215,7 @@ io::Task<Result<backend::Connection*>> Session::link_to(ShardId shard) {
 io::Task<Result<backend::Connection*>> Session::link_for_words() {
   if (failed_) co_return aborted_error();
   if (!link_) {
-    const ShardId shard = home_or_enlisted();
+    const ShardId shard = shard_that_knows();
     Result<backend::Connection*> c = co_await txn_.use_for_words(shard);
     if (!c) co_return c.error();
     link_ = *c;

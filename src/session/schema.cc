@@ -1,4 +1,5 @@
 // DDL over the shards, in the client's transaction.
+#include "session/fill_table.h"
 #include "session/outputs.h"
 #include "session/session.h"
 #include "wire/frontend.h"
@@ -10,6 +11,9 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
   ShardId home = snapshot()->home;
   const auto* select = std::get_if<sql::SelectPtr>(&statement.node);
   const sql::RangeVar* into = select && (*select)->into ? &*(*select)->into : nullptr;
+  Result<TableToFill> fill;
+  if (!facts_.shard) fill = table_to_fill(statement, *snapshot(), facts_);
+  if (!fill) co_return fill.error();
   if ((ddl && ddl->temporary) || (into && into->persistence == 't')) {
     SHOAL_CO_TRY(check_temporary(statement));
     Result<> done = co_await pass_text(home, text, true);
@@ -28,8 +32,10 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
     plan.writes = true;
     co_return co_await forward_text(home_or_enlisted(), plan, text);
   }
+  if (!fill->create_text.empty()) text = fill->create_text;
   Result<DdlPlan> plan = services_.commands->plan_ddl(statement, *snapshot(), facts_.search_path);
   if (!plan) co_return plan.error();
+  const bool had_ddl = ddl_in_transaction_;
   if (plan->changes_schema) SHOAL_CO_TRY(co_await wait_for_hold_of(Oid(0)));
   if (!plan->transactional) {
     if (!txn_.idle())
@@ -44,7 +50,7 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
   bool told = false;
   for (const DdlPlan::Step& step : plan->steps) {
     for (ShardId shard : step.shards) {
-      bool answers = !told && step.sql.empty() && shard == home;
+      bool answers = !told && step.sql.empty() && shard == home && fill->create_text.empty();
       if (answers) {
         plan::Plan one;
         one.writes = true;
@@ -86,6 +92,12 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
   if (ddl && ddl->verb == "DROP")
     for (const sql::RangeVar& name : ddl->names)
       if (temp_tables_.erase(name.name) > 0) facts_changed();
+  if (!fill->insert_text.empty()) {
+    Result<std::uint64_t> rows = co_await fill_table(std::move(fill->insert_text), had_ddl);
+    if (!rows) co_return rows.error();
+    complete(fmt::format("SELECT {}", *rows));
+    co_return Result<>();
+  }
   if (!told) complete(ddl ? ddl->verb + " " + ddl->object : "SELECT 0");
   co_return Result<>();
 }

@@ -2,6 +2,7 @@
 #include "session/session.h"
 
 #include "plan/make_plan.h"
+#include "route/bind.h"
 #include "session/outputs.h"
 #include "sql/deparse.h"
 #include "wire/frontend.h"
@@ -262,6 +263,19 @@ ShardId Session::home_or_enlisted() {
   return snapshot()->home;
 }
 
+// Where statements that wait for their shard may be parsed: tables of home exist nowhere else.
+ShardId Session::shard_that_knows() {
+  const ShardId enlisted = home_or_enlisted();
+  if (facts_.shard || enlisted == snapshot()->home) return enlisted;
+  for (const Deferred& d : deferred_) {
+    if (!d.statement->parsed || d.statement->parsed->empty()) continue;
+    const route::Analysis a = route::bind(d.statement->statement(), *snapshot(), facts_);
+    if (a.single || a.catalog || a.temporary || a.unknown || a.effects.home)
+      return snapshot()->home;
+  }
+  return enlisted;
+}
+
 void Session::begin_implicit() {
   settings_at_begin_ = settings_;
   facts_at_begin_ = facts_;
@@ -445,7 +459,7 @@ io::Task<Result<std::string>> Session::run_plan_to(const plan::Plan& plan, exec:
                                                    exec::Output& output) {
   if (pulls(plan)) {
     ++context_.counters.gathered;
-    if (ddl_in_transaction_) co_return refuse(Refusal::kDdlThenPull);
+    if (ddl_in_transaction_ && !filling_) co_return refuse(Refusal::kDdlThenPull);
   } else {
     ++context_.counters.many_shards;
   }

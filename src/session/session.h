@@ -210,6 +210,7 @@ class Session {
   io::Task<Result<>> run_command(const sql::Statement& statement, const exec::Bound* bound,
                                  bool simple);
   io::Task<Result<>> refresh_derived_snapshot();
+  io::Task<Result<std::uint64_t>> fill_table(std::string text, bool had_ddl);
   // Sends a text to a shard as a simple query and relays all but ReadyForQuery. In extended mode
   // row descriptions are dropped.
   io::Task<Result<>> pass_text(ShardId shard, std::string_view text, bool simple);
@@ -251,6 +252,7 @@ class Session {
   io::Task<Result<>> run_copy_in(const plan::Plan& plan, exec::Bound& bound,
                                  const sql::Copy& statement);
   ShardId home_or_enlisted();
+  ShardId shard_that_knows();
   Error aborted_error() const;
   io::Task<Result<>> finish_implicit();
   io::Task<> fail_statement(const Error& e);  // the transaction's part of an error
@@ -288,6 +290,7 @@ class Session {
   sql::Normalized normalized_;
   std::uint64_t unique_ = 0;
   bool ddl_in_transaction_ = false;
+  bool filling_ = false;  // a new table from its query, see fill_table.cc
   catalog::SnapshotPtr derived_;  // of a transaction with DDL
   std::vector<Oid> touched_;      // tables counted in CoreContext::in_flight
   std::string isolation_;         // of the open transaction, empty: the default

@@ -115,7 +115,7 @@ Token Lexer::next() {
       number(t);
       break;
     case kQuote:
-      quoted(t, pos_, c, false);
+      quoted(t, pos_, c, c == '\'' && !standard_strings_);
       break;
     case kOp:
       t.kind = Token::Kind::kOperator;

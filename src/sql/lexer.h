@@ -42,7 +42,9 @@ std::size_t operator_run_cost(std::string_view text);
 
 class Lexer {
  public:
-  explicit Lexer(std::string_view text) : text_(text) {}
+  // Without `standard_strings` a backslash in '...' escapes what follows, as it does in E'...'.
+  explicit Lexer(std::string_view text, bool standard_strings = true)
+      : text_(text), standard_strings_(standard_strings) {}
   Token next();
   std::string_view text(const Token& t) const { return text_.substr(t.begin, t.end - t.begin); }
 
@@ -56,6 +58,7 @@ class Lexer {
   char at(std::size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
 
   std::string_view text_;
+  bool standard_strings_;
   std::size_t pos_ = 0;
   bool unterminated_comment_ = false;
 };

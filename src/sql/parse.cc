@@ -145,17 +145,27 @@ Result<void> check_limits(std::string_view text, const ParseLimits& limits) {
   return {};
 }
 
-// With standard_conforming_strings off a backslash in '...' means something else than to the
-// parser library.
-bool has_backslash_string(std::string_view text) {
-  if (text.find('\\') == std::string_view::npos) return false;
-  Lexer lexer(text);
+// With standard_conforming_strings off a backslash in '...' means what it means in E'...': the text
+// with its strings written so, which reads the same under either setting.
+Result<std::string> with_escapes(std::string_view text) {
+  std::string out;
+  std::size_t copied = 0;
+  Lexer lexer(text, false);
   for (Token t = lexer.next(); t.kind != Token::Kind::kEnd; t = lexer.next()) {
-    const bool plain = t.kind == Token::Kind::kString || t.kind == Token::Kind::kOdd ||
-                       t.kind == Token::Kind::kBits;
-    if (plain && lexer.text(t).find('\\') != std::string_view::npos) return true;
+    const std::string_view own = lexer.text(t);
+    if (own.find('\\') == own.npos) continue;
+    if (t.kind == Token::Kind::kOdd || t.kind == Token::Kind::kBits) {
+      return refuse(Refusal::kUnknownGrammar,
+                    "a backslash in such a string while standard_conforming_strings is off",
+                    "SET standard_conforming_strings = on, or write E'...'");
+    }
+    if (t.kind != Token::Kind::kEscape || own.front() != '\'') continue;
+    out += text.substr(copied, t.begin - copied);
+    out += " E";
+    copied = t.begin;
   }
-  return false;
+  out += text.substr(copied);
+  return out;
 }
 
 std::string_view trim_back(std::string_view s) {
@@ -247,10 +257,10 @@ Result<std::vector<Statement>> parse(std::string_view text, const ParseLimits& l
     e.position = character_position(text, zero);
     return e;
   }
-  if (!standard_strings && has_backslash_string(text)) {
-    return refuse(Refusal::kUnknownGrammar,
-                  "a backslash in a string while standard_conforming_strings is off",
-                  "SET standard_conforming_strings = on, or write E'...'");
+  if (!standard_strings && text.find('\\') != text.npos) {
+    auto escaped = with_escapes(text);
+    if (!escaped) return escaped.error();
+    return parse(*escaped, limits, true);
   }
   const std::string terminated(text);
   const Parsed parsed(terminated.c_str());

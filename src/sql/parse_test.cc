@@ -121,8 +121,11 @@ TEST(Parse, parameters_that_cannot_be_meant_are_errors) {
   EXPECT_EQ(only("SELECT $65535").max_param, 65535);
 }
 
-TEST(Parse, without_standard_strings_a_backslash_is_refused) {
-  EXPECT_EQ(error_of("SELECT 'a\\b'", false).detail.substr(0, 6), "SH0002");
+TEST(Parse, without_standard_strings_a_backslash_escapes) {
+  const auto parsed = parse("SELECT'a\\'b', 'c'", {}, false);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->front().text, "SELECT E'a\\'b', 'c'");
+  EXPECT_EQ(error_of("SELECT 'a'\n'b\\'", false).detail.substr(0, 6), "SH0002");
   EXPECT_TRUE(parse("SELECT 'ab', E'a\\b', \"\\\" /* \\ */", {}, false));
   EXPECT_TRUE(parse("SELECT 'a\\b'", {}, true));
 }

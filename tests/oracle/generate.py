@@ -22,8 +22,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from oracle.grammar import Grammar, Select, render, setup  # noqa: E402
+from oracle.grammar import Grammar, Select, render  # noqa: E402
 from oracle.pair import DIFFERENT, EQUAL, REFUSED, Judged, Pair  # noqa: E402
+from oracle.shapes import Shapes, objects  # noqa: E402
 from oracle.worlds import World, clean_pair, worlds  # noqa: E402
 
 MAX_REPORTS = 25
@@ -70,7 +71,7 @@ class Tally:
 def statements(count: int, seed: int):
     """`count` statements: seven in eight are queries; some writes stand in a transaction."""
     chance = random.Random(seed)
-    grammar = Grammar(chance)
+    grammar = Shapes(chance)
     made = 0
     while made < count:
         if chance.random() < 0.88:
@@ -141,7 +142,7 @@ def run_world(world: World, count: int, seed: int) -> Tally:
     tally = Tally(world.shards)
     pair = world.connect()
     errors = clean_pair(pair)
-    for sql in setup(random.Random(seed)):
+    for sql in objects(random.Random(seed)):
         judged = pair.judge(sql)
         if judged.verdict != EQUAL or judged.postgres.startswith("error"):
             errors.append(f"{sql}\n    {judged.why} {judged.postgres}\n    {judged.shoal}")
