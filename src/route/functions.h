@@ -11,8 +11,8 @@ namespace shoal::route {
 // What a call of a built-in function of this name and (worst visible) volatility can do.
 Effects effects_of_builtin(std::string_view name, catalog::Volatility volatility);
 
-// Whether what runs out of the router's sight could see other rows than it should: home holds only a
-// share of some table (with one shard it has everything), or the session is kept to one key.
+// Whether what runs out of the router's sight could see other rows than it should: home holds only
+// a share of some table (with one shard it has everything), or the session is kept to one key.
 bool hides_rows(const catalog::Snapshot& snapshot, const SessionFacts& session);
 
 // Functions whose answer is about one server (sizes, statistics, signals): over a sharded cluster
