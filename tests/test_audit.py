@@ -187,9 +187,9 @@ def test_an_audit_that_is_stopped_goes_on_where_it_was(server):
         shards.run(name, f"INSERT INTO big SELECT 3 * i + {number}, i FROM generate_series(1, 4000) i")
     shards.run("a", "INSERT INTO shoal.placed_table SELECT 'big', kind, keyspace, key_columns,"
                     " local_constraints FROM shoal.placed_table WHERE relation = 'plain'::regclass")
-    process = start_audit(shards, "--rate", "400")
+    process = start_audit(shards, "--rate", "1500")
     done = "SELECT count(*) FROM shoal.audit_part"
-    for _ in range(400):
+    for _ in range(1500):
         if shards.run("a", done)[0][0] >= 1 or process.poll() is not None:
             break
         time.sleep(0.02)
