@@ -403,16 +403,21 @@ Plan Planner::insert(const sql::Insert& s) {
   InsertWork w{in_, s, a, std::move(p), std::move(*columns), {}};
   w.row_volatile = a.effects.row_volatile;
   w.moment = a.effects.moment;
-  if (auto e = note_defaults(w)) return done(null_key(std::move(*e)));
+  if (auto e = note_defaults(w)) return done(null_key(std::move(*e), *t));
   Plan plan = insert_into(w, d);
-  if (const auto* e = std::get_if<Error>(&plan.node)) plan = null_key(*e);
+  if (const auto* e = std::get_if<Error>(&plan.node)) plan = null_key(*e, *t);
   return done(std::move(plan));
 }
 
-// A row whose key is NULL belongs nowhere and every copy of the table refuses it: the server's own
-// words are the answer.
-Plan Planner::null_key(Error e) const {
-  if (e.sqlstate != "23502" || in_.session.scope_key) return error(std::move(e));
+// A row whose key is NULL belongs nowhere. Where every copy of the table refuses it, the server's
+// own words are the answer; an adopted table may allow NULL, and its server would keep the row.
+Plan Planner::null_key(Error e, const catalog::Table& t) const {
+  const bool servers_refuse =
+      std::all_of(t.key_attnums.begin(), t.key_attnums.end(), [&](std::int16_t attnum) {
+        const catalog::Column* key = t.column(attnum);
+        return key != nullptr && key->not_null;
+      });
+  if (e.sqlstate != "23502" || in_.session.scope_key || !servers_refuse) return error(std::move(e));
   return forward(snapshot_.home, "no shard takes a NULL key");
 }
 

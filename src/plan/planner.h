@@ -115,7 +115,7 @@ class Planner {
 
   // insert.cc
   Plan insert(const sql::Insert& s);
-  Plan null_key(Error e) const;
+  Plan null_key(Error e, const catalog::Table& t) const;
   std::optional<Error> note_defaults(InsertWork& w) const;
   Plan insert_into(InsertWork& w, const route::Deriver& d);
   Plan insert_values(InsertWork& w);
