@@ -105,7 +105,24 @@ io::Task<Result<>> CopyFill::compute_constants(Transaction& transaction, ShardId
   co_return Result<>();
 }
 
+// What the transaction itself has locked or not yet committed cannot be read beside it.
+Error CopyFill::unreachable(const Error& e) {
+  if (e.sqlstate != "55P03" && e.sqlstate != "42P01") return e;
+  return refuse(Refusal::kDdlThenPull, "the sequence was changed or made in this transaction",
+                "COMMIT first, or name the column in COPY and give its values");
+}
+
 io::Task<Result<>> CopyFill::draw(backend::Connection& home, std::size_t rows) {
+  Result<backend::TextRows> begun = co_await home.query("BEGIN; SET LOCAL lock_timeout = '3s'");
+  if (!begun) co_return begun.error();
+  Result<> drawn = co_await draw_within(home, rows);
+  Result<backend::TextRows> ended = co_await home.query("COMMIT");
+  if (!drawn) co_return unreachable(drawn.error());
+  if (!ended) co_return ended.error();
+  co_return Result<>();
+}
+
+io::Task<Result<>> CopyFill::draw_within(backend::Connection& home, std::size_t rows) {
   drawn_.clear();
   row_ = 0;
   std::string list;

@@ -28,7 +28,8 @@ class CopyFill {
 
   // Values that are equal for all rows, within the client's transaction. Before any COPY runs.
   io::Task<Result<>> compute_constants(Transaction& transaction, ShardId home);
-  // Values for so many rows more; nothing may be pending on the connection.
+  // Values for so many rows more; nothing may be pending on the connection, which is idle. Refused
+  // (SH0405): sequences that the client's transaction itself holds.
   io::Task<Result<>> draw(backend::Connection& home, std::size_t rows);
   // Turns to the values of the next row.
   void next_row() { ++row_; }
@@ -42,6 +43,8 @@ class CopyFill {
     plan::CopyIn::Filled what;
     std::string value;  // `once`
   };
+  static Error unreachable(const Error& e);
+  io::Task<Result<>> draw_within(backend::Connection& home, std::size_t rows);
   const std::string& value(std::size_t column) const;
   std::string expression(const Column& column) const;
   Result<std::string> read(std::optional<std::string> text) const;
