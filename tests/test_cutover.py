@@ -146,8 +146,7 @@ def test_a_router_that_was_stopped_does_not_write_by_its_old_map(cluster, second
     url, process = second
     with table(cluster, "frozen") as connection:
         with Writers([url], "frozen", workers=4) as frozen:
-            with Writers([cluster.url()], "frozen", workers=4, keys=300) as writers:
-                writers._ids = iter(range(10_000_000, 20_000_000))
+            with Writers([cluster.url()], "frozen", workers=4, first=10_000_000) as writers:
                 time.sleep(0.7)
                 os.kill(process.pid, signal.SIGSTOP)
                 try:

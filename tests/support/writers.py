@@ -15,12 +15,13 @@ class Writers:
     """Inserts (k, id) into a table through several routers: single statements, prepared ones,
     several rows at once, and transactions, until the block ends."""
 
-    def __init__(self, urls: list[str], table: str, workers: int = 6, keys: int = 200):
+    def __init__(self, urls: list[str], table: str, workers: int = 6, keys: int = 200,
+                 first: int = 1):
         self.urls, self.table, self.keys = urls, table, keys
         self.acknowledged: set[int] = set()
         self.errors: list[psycopg.Error] = []
         self.slowest = 0.0
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(first)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(workers)]
