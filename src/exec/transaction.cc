@@ -52,7 +52,7 @@ void Transaction::begin_implicit() {
 
 // Waits for the answer: a statement must never run under settings that were refused.
 io::Task<Result<>> Transaction::apply_settings(Connection& c) {
-  const backend::Settings& wanted = state_ == State::kIdle ? *settings_ : settings_at_begin_;
+  const backend::Settings& wanted = wanted_settings();
   if (c.user_code) {
     Result<backend::TextRows> reset = co_await c.query("DISCARD ALL");
     if (!reset) co_return reset.error();
@@ -124,9 +124,8 @@ io::Task<Result<>> Transaction::enlist(Participant& p) {
 }
 
 Connection* Transaction::enlisted(ShardId shard) {
-  for (Participant& p : participants_)
-    if (p.shard == shard) return p.connection.get();
-  return nullptr;
+  Participant* p = participant(shard);
+  return p ? p->connection.get() : nullptr;
 }
 
 // An idle connection of the pool, found without building names.
@@ -158,54 +157,93 @@ io::Task<Result<Connection*>> Transaction::use_strictly(ShardId shard) {
   co_return *c;
 }
 
-io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
-  for (Participant& p : participants_) {
-    if (p.shard != shard) continue;
-    if (p.connection->broken()) {
-      fail();
-      co_return make_error("08006", fmt::format("the connection to shard {} was lost",
-                                                p.connection->endpoint().name));
-    }
-    Connection* known = p.connection.get();
-    if (state_ != State::kIdle && !p.begun) SHOAL_CO_TRY(co_await enlist(p));
-    if (!knows_types(*known) && known->pending().all_answered() && known->status() != 'E')
-      SHOAL_CO_TRY(co_await learn_types(*known));
-    co_return known;
-  }
-  const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
-  std::unique_ptr<Connection> taken = take_idle(*snapshot, shard);
-  if (!taken) {
-    Result<std::unique_ptr<Connection>> c =
-        co_await context_.pool.acquire(context_.endpoint(*snapshot, shard), login_);
-    if (!c) co_return c.error();
-    taken = std::move(*c);
-  }
+Transaction::Participant* Transaction::participant(ShardId shard) {
+  for (Participant& p : participants_)
+    if (p.shard == shard) return &p;
+  return nullptr;
+}
+
+Transaction::Participant& Transaction::add(std::unique_ptr<Connection> connection, ShardId shard) {
   Participant& p = participants_.emplace_back();
-  p.connection = std::move(taken);
+  p.connection = std::move(connection);
   p.connection->client = client_;
   p.shard = shard;
-  Connection* connection = p.connection.get();
+  return p;
+}
+
+// Nothing is to be said to the connection before its next statement.
+bool Transaction::is_settled(const Connection& c) const {
+  const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
+  return !c.user_code && c.prepared_epoch == snapshot->epoch && knows_types(c) &&
+         c.settings == wanted_settings();
+}
+
+io::Task<Result<>> Transaction::settle(Connection& c) {
+  const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
   // A statement parsed before a schema change keeps the old types: the client's own Parse would
   // not.
-  if (connection->prepared_epoch != snapshot->epoch) {
-    if (!connection->prepared.empty()) {
-      wire::append_query(connection->out(), "DEALLOCATE ALL");
-      connection->pending().sent('Q', {.swallow = true});
-      connection->prepared.clear();
+  if (c.prepared_epoch != snapshot->epoch) {
+    if (!c.prepared.empty()) {
+      wire::append_query(c.out(), "DEALLOCATE ALL");
+      c.pending().sent('Q', {.swallow = true});
+      c.prepared.clear();
     }
-    connection->unnamed.clear();
-    connection->prepared_epoch = snapshot->epoch;
+    c.unnamed.clear();
+    c.prepared_epoch = snapshot->epoch;
   }
-  Result<> applied = co_await apply_settings(*connection);
-  if (applied && !derived_ && !knows_types(*connection))
-    applied = co_await learn_types(*connection);
-  if (!applied) {
-    context_.pool.release(std::move(participants_.back().connection));
-    participants_.pop_back();
-    co_return applied.error();
+  SHOAL_CO_TRY(co_await apply_settings(c));
+  if (!derived_ && !knows_types(c)) SHOAL_CO_TRY(co_await learn_types(c));
+  co_return Result<>();
+}
+
+Connection* Transaction::use_at_once(ShardId shard) {
+  if (state_ != State::kIdle && (!isolation_.empty() || !replay_.empty())) return nullptr;
+  Participant* p = participant(shard);
+  if (!p) {
+    const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
+    std::unique_ptr<Connection> taken = take_idle(*snapshot, shard);
+    if (!taken) return nullptr;
+    p = &add(std::move(taken), shard);
   }
-  if (state_ != State::kIdle) SHOAL_CO_TRY(co_await enlist(participants_.back()));
-  if (!knows_types(*connection)) SHOAL_CO_TRY(co_await learn_types(*connection));
+  if (!p->settled) p->settled = is_settled(*p->connection);
+  if (!p->settled || p->connection->broken() || !knows_types(*p->connection)) return nullptr;
+  if (state_ != State::kIdle && !p->begun) append_begin(*p);
+  return p->connection.get();
+}
+
+io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
+  Participant* p = participant(shard);
+  if (p && p->connection->broken()) {
+    fail();
+    co_return make_error("08006", fmt::format("the connection to shard {} was lost",
+                                              p->connection->endpoint().name));
+  }
+  if (!p) {
+    const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
+    std::unique_ptr<Connection> taken = take_idle(*snapshot, shard);
+    if (!taken) {
+      Result<std::unique_ptr<Connection>> c =
+          co_await context_.pool.acquire(context_.endpoint(*snapshot, shard), login_);
+      if (!c) co_return c.error();
+      taken = std::move(*c);
+    }
+    p = &add(std::move(taken), shard);
+  }
+  Connection* connection = p->connection.get();
+  if (!p->settled) {
+    Result<> settled = co_await settle(*connection);
+    p = participant(shard);
+    if (!settled) {
+      context_.pool.release(std::move(p->connection));
+      participants_.erase(participants_.begin() + (p - participants_.data()));
+      co_return settled.error();
+    }
+    p->settled = true;
+  }
+  if (state_ != State::kIdle && !p->begun) SHOAL_CO_TRY(co_await enlist(*p));
+  if (!knows_types(*connection) && connection->pending().all_answered() &&
+      connection->status() != 'E')
+    SHOAL_CO_TRY(co_await learn_types(*connection));
   co_return connection;
 }
 

@@ -62,6 +62,8 @@ class Transaction {
   // are swallowed). Errors leave the transaction as it was, except that a lost participant fails
   // it.
   io::Task<Result<backend::Connection*>> use(ShardId shard);
+  // The same when that needs no waiting and can't fail; null: use() it.
+  backend::Connection* use_at_once(ShardId shard);
   // The same for what takes no snapshot that matters: SET, SHOW, Parse, Describe.
   io::Task<Result<backend::Connection*>> use_for_words(ShardId shard) { return enter(shard); }
   // Refuses (SH0402) a second shard until the transaction ends, with its isolation level as the
@@ -77,6 +79,7 @@ class Transaction {
   struct Participant {
     std::unique_ptr<backend::Connection> connection;
     ShardId shard;
+    bool settled = false;  // its connection has the transaction's settings and knows the types
     bool begun = false, wrote = false, temp = false;
     bool read = false;  // a statement ran there, not only SET
   };
@@ -112,8 +115,14 @@ class Transaction {
   const backend::Settings& settings() const { return *settings_; }
 
  private:
-  // Brings settings up to date on the connection; waits only when they differ.
+  const backend::Settings& wanted_settings() const {
+    return state_ == State::kIdle ? *settings_ : settings_at_begin_;
+  }
   io::Task<Result<>> apply_settings(backend::Connection& c);
+  Participant& add(std::unique_ptr<backend::Connection> connection, ShardId shard);
+  Participant* participant(ShardId shard);
+  bool is_settled(const backend::Connection& c) const;
+  io::Task<Result<>> settle(backend::Connection& c);
   io::Task<Result<backend::Connection*>> enter(ShardId shard);
   io::Task<Result<backend::Connection*>> use_strictly(ShardId shard);
   // Tells the connection its shard's oids where it does not know those of this schema.

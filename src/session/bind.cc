@@ -165,11 +165,15 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
   if (answered_here(*statement)) {
     portal.bound = bound_of(*statement, *bind);
   } else {
-    Result<Placed> placed = co_await place_bound(statement, *bind, portal.bound);
-    if (!placed) co_return placed.error();
-    if (failed_) co_return Result<>();
+    std::optional<Placed> placed = known_plan(*statement, *bind);
+    if (!placed || !holds_nothing(*placed->plan)) {
+      Result<Placed> found_now = co_await place_bound(statement, *bind, portal.bound);
+      if (!found_now) co_return found_now.error();
+      if (failed_) co_return Result<>();
+      placed = std::move(*found_now);
+    }
     const auto* forward = std::get_if<plan::Forward>(&placed->plan->node);
-    portal.plan = placed->plan;
+    portal.plan = std::move(placed->plan);
     if (forward && forward->text.sql.empty()) {
       portal.link = placed->shard;
       SHOAL_CO_TRY(co_await bind_on_server(frame, *bind, portal));
@@ -193,29 +197,33 @@ io::Task<Result<>> Session::bind_on_server(const wire::Frame& frame, const wire:
   const StatementPtr& statement = portal.statement;
   const plan::Plan& plan = *portal.plan;
   if (statement->reads_sequences && link_) SHOAL_CO_TRY(co_await settle_link());
-  Result<backend::Connection*> c = co_await link_to(portal.link);
-  if (!c) co_return c.error();
-  if (statement->reads_sequences && (*c)->pending().due() > 0) {
-    wire::append_flush((*c)->out());  // the Parse that waited
-    SHOAL_CO_TRY(co_await relay(**c));
+  backend::Connection* c = link_at_once(portal.link);
+  if (!c) {
+    Result<backend::Connection*> linked = co_await link_to(portal.link);
+    if (!linked) co_return linked.error();
+    c = *linked;
+  }
+  if (statement->reads_sequences && c->pending().due() > 0) {
+    wire::append_flush(c->out());  // the Parse that waited
+    SHOAL_CO_TRY(co_await relay(*c));
     if (failed_) co_return Result<>();
   }
   if (plan.writes || plan.tables.empty() || statement->reads_sequences)
-    SHOAL_CO_TRY(co_await mind_sequences(**c, plan.writes, statement->text));
+    SHOAL_CO_TRY(co_await mind_sequences(*c, plan.writes, statement->text));
   if (statement->uses_set_config && statement->handling == Handling::kPlan && !facts().shard) {
     const exec::Bound bound = bound_of(*statement, bind);
     SHOAL_CO_TRY(note_set_config(statement->statement(), &bound, 0));
   }
-  if (statement->uses_set_config && facts().shard) (*c)->user_code = true;
+  if (statement->uses_set_config && facts().shard) c->user_code = true;
   if (plan.writes) txn_.mark_wrote(portal.link);
-  if (plan.user_code) (*c)->user_code = true;
+  if (plan.user_code) c->user_code = true;
   const bool unnamed = bind.statement.empty();
-  ensure_prepared(**c, statement, unnamed);
+  ensure_prepared(*c, statement, unnamed);
   if (unnamed)
-    (*c)->out() += frame.bytes;
+    c->out() += frame.bytes;
   else
-    wire::append_bind_renamed((*c)->out(), frame, (*c)->prepared[statement->server_key]);
-  (*c)->pending().sent('B', {.tag = tag_});
+    wire::append_bind_renamed(c->out(), frame, c->prepared[statement->server_key]);
+  c->pending().sent('B', {.tag = tag_});
   portal.on_server = true;
   portal.bound = exec::Bound();
   co_return Result<>();

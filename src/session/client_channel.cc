@@ -30,12 +30,10 @@ io::Task<Result<wire::Frame>> ClientChannel::next(io::Deadline deadline) {
     Result<std::optional<wire::Frame>> frame = try_next();
     if (!frame) co_return frame.error();
     if (*frame) co_return **frame;
-    if (!out_.empty()) {
-      Result<> sent = co_await flush();
-      if (!sent) co_return sent.error();
-    }
-    Result<> filled = co_await fill(deadline);
-    if (!filled) co_return filled.error();
+    Result<bool> sent = try_flush();
+    if (!sent) co_return sent.error();
+    if (!*sent) SHOAL_CO_TRY(co_await flush());
+    SHOAL_CO_TRY(co_await fill(deadline));
   }
 }
 
@@ -60,15 +58,26 @@ io::Task<Result<>> ClientChannel::fill(io::Deadline deadline) {
   co_return Result<>();
 }
 
-io::Task<Result<>> ClientChannel::flush(io::Deadline deadline) {
-  if (out_.empty()) co_return Result<>();
-  bytes_out += out_.size();
+Result<bool> ClientChannel::try_flush() {
+  if (out_.empty()) return true;
   Result<std::size_t> n = stream_->try_write(out_);
-  if (!n) co_return n.error();
+  if (!n) return n.error();
+  bytes_out += *n;
   if (*n < out_.size()) {
-    Result<> done = co_await stream_->write(std::string_view(out_).substr(*n), deadline);
-    if (!done) co_return done.error();
+    out_.erase(0, *n);
+    return false;
   }
+  out_.clear();
+  if (out_.capacity() > kKeptOut) out_.shrink_to_fit();
+  return true;
+}
+
+io::Task<Result<>> ClientChannel::flush(io::Deadline deadline) {
+  Result<bool> sent = try_flush();
+  if (!sent) co_return sent.error();
+  if (*sent) co_return Result<>();
+  bytes_out += out_.size();
+  SHOAL_CO_TRY(co_await stream_->write(out_, deadline));
   out_.clear();
   if (out_.capacity() > kKeptOut) out_.shrink_to_fit();
   co_return Result<>();

@@ -26,6 +26,8 @@ class ClientChannel {
   io::Task<Result<wire::Frame>> next(io::Deadline deadline = {});
   // The frame that is already here, without waiting.
   Result<std::optional<wire::Frame>> try_next();
+  // The frame taken last is the next one again.
+  void put_back() { consumed_ = 0; }
   // Bytes so far, for start-up packets; consume what was understood.
   std::string_view raw() const { return in_.data(); }
   void consume(std::size_t n) { in_.consume(n); }
@@ -43,6 +45,7 @@ class ClientChannel {
   std::uint64_t bytes_in = 0, bytes_out = 0;
 
  private:
+  Result<bool> try_flush();  // false: not all of out() went at once
   io::StreamPtr stream_;
   const Limits& limits_;
   io::Buffer in_;

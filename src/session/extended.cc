@@ -12,6 +12,15 @@ namespace shoal::session {
 
 using wire::Target;
 
+namespace {
+
+bool is_extended(char type) {
+  return type == 'P' || type == 'B' || type == 'D' || type == 'E' || type == 'C' || type == 'H' ||
+         type == 'S';
+}
+
+}  // namespace
+
 void Session::local(std::string_view bytes) {
   if (!link_ && deferred_.empty()) {
     client_.out() += bytes;
@@ -20,49 +29,59 @@ void Session::local(std::string_view bytes) {
   locals_.emplace_back(tag_, std::string(bytes));
 }
 
+// Handles the messages that are here behind `frame`, too, up to Sync.
 io::Task<Result<>> Session::on_extended(wire::Frame frame) {
-  if (frame.type == 'S') {
-    if (!frame.body.empty()) {
-      ++tag_;
-      Error e = make_error("08P01", "invalid message format");
-      if (!skip_) SHOAL_CO_TRY(co_await extended_error(std::move(e)));
+  while (frame.type != 'S') {
+    ++tag_;
+    pipeline_bytes_ += frame.bytes.size();
+    if (pipeline_bytes_ > context_.limits.pipeline_bytes) {
+      Error e = refuse(Refusal::kPipeline);
+      e.fatal = true;
+      co_return e;
     }
-    co_return co_await on_sync();
+    if (!skip_) {
+      Result<> done;
+      switch (frame.type) {
+        case 'P':
+          done = on_parse(frame);
+          break;
+        case 'B':
+          done = co_await on_bind(frame);
+          break;
+        case 'D':
+          done = co_await on_describe(frame);
+          break;
+        case 'E':
+          done = co_await on_execute(frame);
+          break;
+        case 'C':
+          done = co_await on_close(frame);
+          break;
+        default:
+          if (frame.body.empty())
+            done = co_await on_flush();
+          else
+            done = make_error("08P01", "invalid message format");
+      }
+      if (!done) SHOAL_CO_TRY(co_await extended_error(done.error()));
+      if (failed_) skip_ = true;
+    }
+    if (ended_by_server_) co_return Result<>();
+    Result<std::optional<wire::Frame>> behind = client_.try_next();
+    if (!behind) co_return behind.error();
+    if (!*behind) co_return Result<>();
+    frame = **behind;
+    if (!is_extended(frame.type)) {
+      client_.put_back();
+      co_return Result<>();
+    }
   }
-  ++tag_;
-  pipeline_bytes_ += frame.bytes.size();
-  if (pipeline_bytes_ > context_.limits.pipeline_bytes) {
-    Error e = refuse(Refusal::kPipeline);
-    e.fatal = true;
-    co_return e;
+  if (!frame.body.empty()) {
+    ++tag_;
+    Error e = make_error("08P01", "invalid message format");
+    if (!skip_) SHOAL_CO_TRY(co_await extended_error(std::move(e)));
   }
-  if (skip_) co_return Result<>();
-  Result<> done;
-  switch (frame.type) {
-    case 'P':
-      done = co_await on_parse(frame);
-      break;
-    case 'B':
-      done = co_await on_bind(frame);
-      break;
-    case 'D':
-      done = co_await on_describe(frame);
-      break;
-    case 'E':
-      done = co_await on_execute(frame);
-      break;
-    case 'C':
-      done = co_await on_close(frame);
-      break;
-    default:
-      if (frame.body.empty())
-        done = co_await on_flush();
-      else
-        done = make_error("08P01", "invalid message format");
-  }
-  if (!done) co_return co_await extended_error(done.error());
-  if (failed_) skip_ = true;
-  co_return Result<>();
+  co_return co_await on_sync();
 }
 
 // An error that the router raises: answers that are still due come first; what the pipeline did on
@@ -75,7 +94,7 @@ io::Task<Result<>> Session::extended_error(Error e) {
     if (!c) deferred_.clear();
   }
   if (link_ && !link_->broken() && !failed_) {
-    if (Result<> sent = co_await send_deferred(*link_); !sent) link_->close();
+    send_deferred(*link_);
     if (link_->pending().due() > 0) {
       wire::append_flush(link_->out());
       Result<> relayed = co_await relay(*link_);
@@ -101,9 +120,9 @@ io::Task<Result<>> Session::extended_error(Error e) {
   co_return Result<>();
 }
 
-io::Task<Result<>> Session::on_parse(wire::Frame frame) {
+Result<> Session::on_parse(const wire::Frame& frame) {
   Result<wire::Parse> parse = wire::decode_parse(frame.body);
-  if (!parse) co_return parse.error();
+  if (!parse) return parse.error();
   std::vector<std::uint32_t> types = parse->types.to_vector();
   StatementPtr statement = services_.statements.find(parse->sql, types);
   if (!statement) {
@@ -111,28 +130,28 @@ io::Task<Result<>> Session::on_parse(wire::Frame frame) {
     statement = make_statement(parse->sql, std::move(types), limits, facts_.standard_strings,
                                services_.commands);
     if (statement->syntax_error && statement->syntax_error->detail.starts_with("SH"))
-      co_return *statement->syntax_error;
+      return *statement->syntax_error;
     services_.statements.insert(statement);
   }
   std::string name = name_key(parse->name);
   if (!name.empty()) {
     if (statements_.contains(name))
-      co_return make_error("42P05",
-                           fmt::format("prepared statement \"{}\" already exists", parse->name));
+      return make_error("42P05",
+                        fmt::format("prepared statement \"{}\" already exists", parse->name));
     if (statements_.size() >= context_.limits.statements_per_session)
-      co_return refuse(Refusal::kStatements);
+      return refuse(Refusal::kStatements);
   }
   if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
-    co_return aborted_error();
+    return aborted_error();
   change_name(name, statement);
   if (answered_here(*statement)) {
     std::string answer;
     wire::append_parse_complete(answer);
     local(answer);
-    co_return Result<>();
+    return {};
   }
   deferred_.push_back({'P', std::string(frame.bytes), statement, tag_});
-  co_return Result<>();
+  return {};
 }
 
 // Puts Parse in front where the connection does not have the statement.
@@ -154,7 +173,7 @@ void Session::ensure_prepared(backend::Connection& c, const StatementPtr& statem
 }
 
 // Parse and Describe messages that waited for a shard.
-io::Task<Result<>> Session::send_deferred(backend::Connection& c) {
+void Session::send_deferred(backend::Connection& c) {
   for (Deferred& d : deferred_) {
     wire::Frame frame;
     frame.type = d.type;
@@ -193,10 +212,22 @@ io::Task<Result<>> Session::send_deferred(backend::Connection& c) {
     }
   }
   deferred_.clear();
-  co_return Result<>();
 }
 
 // The connection that serves the next messages. Turning to another shard settles the present one.
+backend::Connection* Session::link_at_once(ShardId shard) {
+  if (failed_) return nullptr;
+  if (!link_) {
+    link_ = txn_.use_at_once(shard);
+    if (!link_) return nullptr;
+    link_shard_ = shard;
+    link_is_for_words_ = false;
+  }
+  if (link_shard_ != shard || link_is_for_words_) return nullptr;
+  send_deferred(*link_);
+  return link_;
+}
+
 io::Task<Result<backend::Connection*>> Session::link_to(ShardId shard) {
   if (link_ && link_shard_ != shard) SHOAL_CO_TRY(co_await settle_link());
   if (failed_) co_return aborted_error();
@@ -207,7 +238,7 @@ io::Task<Result<backend::Connection*>> Session::link_to(ShardId shard) {
     link_shard_ = shard;
     link_is_for_words_ = false;
   }
-  SHOAL_CO_TRY(co_await send_deferred(*link_));
+  send_deferred(*link_);
   co_return link_;
 }
 
@@ -222,7 +253,7 @@ io::Task<Result<backend::Connection*>> Session::link_for_words() {
     link_shard_ = shard;
     link_is_for_words_ = true;
   }
-  SHOAL_CO_TRY(co_await send_deferred(*link_));
+  send_deferred(*link_);
   co_return link_;
 }
 
@@ -237,7 +268,7 @@ io::Task<Result<>> Session::settle_link() {
     }
   }
   backend::Connection& c = *link_;
-  SHOAL_CO_TRY(co_await send_deferred(c));
+  send_deferred(c);
   if (txn_.idle() && link_executed_) {
     settings_at_begin_ = settings_;
     facts_at_begin_ = facts_;
@@ -283,10 +314,14 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
     statement = portal->statement;
   }
   if (portal && portal->on_server) {
-    Result<backend::Connection*> c = co_await link_to(portal->link);
-    if (!c) co_return c.error();
-    (*c)->out() += frame.bytes;
-    (*c)->pending().sent_describe(Target::kPortal, {.tag = tag_});
+    backend::Connection* c = link_at_once(portal->link);
+    if (!c) {
+      Result<backend::Connection*> linked = co_await link_to(portal->link);
+      if (!linked) co_return linked.error();
+      c = *linked;
+    }
+    c->out() += frame.bytes;
+    c->pending().sent_describe(Target::kPortal, {.tag = tag_});
     co_return Result<>();
   }
   bool own = statement->handling == Handling::kSession || statement->handling == Handling::kDdl ||
@@ -300,7 +335,7 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
   }
   if (!portal && !own && statement->handling != Handling::kCommand) {
     if (link_) {
-      SHOAL_CO_TRY(co_await send_deferred(*link_));
+      send_deferred(*link_);
       bool unnamed = d->name.empty();
       ensure_prepared(*link_, statement, unnamed);
       wire::append_describe_renamed(link_->out(), frame,
@@ -351,12 +386,16 @@ io::Task<Result<>> Session::on_execute(wire::Frame frame) {
   if (portal.plan) SHOAL_CO_TRY(check_opened(portal.key));
   ++context_.counters.queries;
   if (portal.on_server) {
-    Result<backend::Connection*> c = co_await link_to(portal.link);
-    if (!c) co_return c.error();
+    backend::Connection* c = link_at_once(portal.link);
+    if (!c) {
+      Result<backend::Connection*> linked = co_await link_to(portal.link);
+      if (!linked) co_return linked.error();
+      c = *linked;
+    }
     for (PendingSet& set : pending_sets_)
       if (set.tag == 0) set.tag = tag_;
-    (*c)->out() += frame.bytes;
-    (*c)->pending().sent('E', {.tag = tag_});
+    c->out() += frame.bytes;
+    c->pending().sent('E', {.tag = tag_});
     link_executed_ = true;
     ++context_.counters.one_shard;
     if (portal.statement->advisory_lock) txn_.pin(portal.link);
@@ -365,8 +404,8 @@ io::Task<Result<>> Session::on_execute(wire::Frame frame) {
                                ? std::get_if<sql::Copy>(&portal.statement->statement().node)
                                : nullptr;
         copy && copy->from) {
-      wire::append_flush((*c)->out());
-      SHOAL_CO_TRY(co_await relay(**c));
+      wire::append_flush(c->out());
+      SHOAL_CO_TRY(co_await relay(*c));
     }
     co_return Result<>();
   }
@@ -412,7 +451,7 @@ io::Task<Result<>> Session::on_flush() {
     if (!c) co_return c.error();
   }
   if (link_) {
-    SHOAL_CO_TRY(co_await send_deferred(*link_));
+    send_deferred(*link_);
     wire::append_flush(link_->out());
     SHOAL_CO_TRY(co_await relay(*link_));
   }
@@ -441,7 +480,7 @@ io::Task<Result<>> Session::on_sync() {
   if (link_ && !late) {
     backend::Connection& c = *link_;
     if (!c.broken()) {
-      if (!skip_) SHOAL_CO_TRY(co_await send_deferred(c));
+      if (!skip_) send_deferred(c);
       wire::append_sync(c.out());
       c.pending().sent('S', {.swallow = true, .tag = tag_});
       Result<> relayed = co_await relay(c);

@@ -417,12 +417,22 @@ io::Task<Result<>> Session::wait_for_holds(const plan::Plan& plan) {
       co_return refuse(Refusal::kPlacementChanged, was ? was->name : "");
     }
   }
-  for (Oid table : plan.tables) {
+  touch(plan.tables);
+  co_return Result<>();
+}
+
+bool Session::holds_nothing(const plan::Plan& plan) {
+  if (!context_.held.empty() || (!derived_ && snapshot() != context_.snapshot)) return false;
+  touch(plan.tables);
+  return true;
+}
+
+void Session::touch(const std::vector<Oid>& tables) {
+  for (Oid table : tables) {
     if (std::find(touched_.begin(), touched_.end(), table) != touched_.end()) continue;
     touched_.push_back(table);
     ++context_.in_flight[table];
   }
-  co_return Result<>();
 }
 
 io::Task<Result<>> Session::wait_for_hold_of(Oid table) {

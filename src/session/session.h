@@ -126,17 +126,18 @@ class Session {
   io::Task<Result<>> bind_on_server(const wire::Frame& frame, const wire::Bind& bind,
                                     Portal& portal);
   // ---- extended.cc
-  io::Task<Result<>> on_extended(wire::Frame frame);
-  io::Task<Result<>> on_parse(wire::Frame frame);
+  io::Task<Result<>> on_extended(wire::Frame frame);  // and those that are here behind it
+  Result<> on_parse(const wire::Frame& frame);
   io::Task<Result<>> on_describe(wire::Frame frame);
   io::Task<Result<>> on_execute(wire::Frame frame);
   io::Task<Result<>> on_close(wire::Frame frame);
   io::Task<Result<>> on_sync();
   io::Task<Result<>> on_flush();
   io::Task<Result<backend::Connection*>> link_to(ShardId shard);
+  backend::Connection* link_at_once(ShardId shard);  // null: link_to() it
   io::Task<Result<backend::Connection*>> link_for_words();
   io::Task<Result<>> settle_link();  // everything sent so far is answered; pipeline goes on
-  io::Task<Result<>> send_deferred(backend::Connection& c);
+  void send_deferred(backend::Connection& c);
   void ensure_prepared(backend::Connection& c, const StatementPtr& statement, bool unnamed);
   io::Task<Result<>> execute_portal(Portal& portal, std::int32_t max_rows);
   void send_buffered_rows(Portal& portal, std::int32_t max_rows);
@@ -231,6 +232,9 @@ class Session {
   plan::PlanPtr make_plan(const sql::Statement& statement,
                           std::span<const route::Parameter> params);
   io::Task<Result<>> wait_for_holds(const plan::Plan& plan);
+  // The same where there is nothing to wait for; false: wait_for_holds().
+  bool holds_nothing(const plan::Plan& plan);
+  void touch(const std::vector<Oid>& tables);
   io::Task<Result<>> wait_for_hold_of(Oid table);
   // An answer of wait_for_holds that no client ever sees.
   static Error plan_again() { return make_error("SHAGN", "plan again"); }
@@ -290,7 +294,7 @@ class Session {
   sql::Normalized normalized_;
   std::uint64_t unique_ = 0;
   bool ddl_in_transaction_ = false;
-  bool filling_ = false;  // a new table from its query, see fill_table.cc
+  bool filling_ = false;          // a new table from its query, see fill_table.cc
   catalog::SnapshotPtr derived_;  // of a transaction with DDL
   std::vector<Oid> touched_;      // tables counted in CoreContext::in_flight
   std::string isolation_;         // of the open transaction, empty: the default

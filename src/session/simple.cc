@@ -61,7 +61,7 @@ std::optional<Placed> Session::known_plan(std::string_view text) {
 
 io::Task<Result<>> Session::run_text(std::string_view text) {
   if (std::optional<Placed> known = known_plan(text)) {
-    SHOAL_CO_TRY(co_await wait_for_holds(*known->plan));
+    if (!holds_nothing(*known->plan)) SHOAL_CO_TRY(co_await wait_for_holds(*known->plan));
     co_return co_await forward_text(known->shard, *known->plan, text);
   }
   sql::ParseLimits limits{context_.limits.statement_bytes, context_.limits.sql_depth};
@@ -104,19 +104,22 @@ io::Task<Result<>> Session::run_simple_statement(const sql::Statement& statement
 
 io::Task<Result<>> Session::forward_text(ShardId shard, const plan::Plan& plan,
                                          std::string_view text) {
-  Result<backend::Connection*> c = co_await txn_.use(shard);
-  if (!c) co_return c.error();
+  backend::Connection* c = txn_.use_at_once(shard);
+  if (!c) {
+    Result<backend::Connection*> entered = co_await txn_.use(shard);
+    if (!entered) co_return entered.error();
+    c = *entered;
+  }
   if (plan.writes) txn_.mark_wrote(shard);
-  if (plan.user_code) (*c)->user_code = true;
+  if (plan.user_code) c->user_code = true;
   if (plan.writes || plan.tables.empty() || reads_sequences(text))
-    SHOAL_CO_TRY(co_await mind_sequences(**c, plan.writes, text));
+    SHOAL_CO_TRY(co_await mind_sequences(*c, plan.writes, text));
   ++context_.counters.one_shard;
-  wire::append_query((*c)->out(), text);
-  (*c)->unnamed.clear();  // a Query destroys the unnamed statement
-  (*c)->pending().sent('Q', {.tag = ++tag_});
-  Result<> done = co_await relay(**c);
-  if (!done) co_return done.error();
-  report_parameters(**c);
+  wire::append_query(c->out(), text);
+  c->unnamed.clear();  // a Query destroys the unnamed statement
+  c->pending().sent('Q', {.tag = ++tag_});
+  SHOAL_CO_TRY(co_await relay(*c));
+  report_parameters(*c);
   co_return Result<>();
 }
 
