@@ -11,7 +11,7 @@ packages=(
   clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev
   libboost1.81-dev libpg-query-dev libprotobuf-c-dev libfmt-dev libspdlog-dev libtomlplusplus-dev
   libcli11-dev libgtest-dev libbenchmark-dev libpq-dev libicu-dev libssl-dev libcpp-httplib-dev
-  postgresql-15 postgresql-client-15 pgbouncer python3 python3-venv python3-dev util-linux
+  postgresql-15 postgresql-client-15 pgbouncer openssl python3 python3-venv python3-dev util-linux
 )
 pg18_version=18.4.0-beta.17
 node_pg_version=8.16.3

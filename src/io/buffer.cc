@@ -50,7 +50,9 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
-Buffer::~Buffer() { give_back(storage_, capacity_); }
+Buffer::~Buffer() {
+  give_back(storage_, capacity_);
+}
 
 char* Buffer::prepare(std::size_t n) {
   if (!storage_ && n <= kChunk) {

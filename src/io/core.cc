@@ -1,12 +1,11 @@
-// The event loop of a core, on Asio's epoll reactor.
+// A core's thread, its tasks, timers and events; the loop itself is in reactor.cc.
 #include "io/core.h"
 
 #include <pthread.h>
 
-#include <boost/asio/post.hpp>
 #include <cassert>
 
-#include "io/asio.h"
+#include "io/reactor.h"
 
 namespace shoal::io {
 namespace {
@@ -74,18 +73,25 @@ Core::~Core() = default;
 
 void Core::run() {
   current_core = this;
-  impl_->context.run();
+  impl_->run();
   current_core = nullptr;
 }
 
-void Core::stop() { impl_->context.stop(); }
+void Core::stop() {
+  impl_->stopped = true;
+  impl_->mailbox->wake();
+}
 
-void Core::post(std::function<void()> fn) { boost::asio::post(impl_->context, std::move(fn)); }
+void Core::post(std::function<void()> fn) {
+  impl_->mailbox->put(std::move(fn));
+}
 
-void Core::spawn(Task<> task) { run_detached(std::move(task), &spawned_); }
+void Core::spawn(Task<> task) {
+  run_detached(std::move(task), &spawned_);
+}
 
 void Core::resume_later(std::coroutine_handle<> h) {
-  boost::asio::post(impl_->context, [h] { h.resume(); });
+  impl_->ready.push_back(h);
 }
 
 Core& this_core() {
@@ -115,62 +121,67 @@ Thread::Thread(std::function<void()> fn) : impl_(std::make_unique<Impl>()) {
   if (rc != 0) std::abort();
 }
 
-Thread::~Thread() { join(); }
+Thread::~Thread() {
+  join();
+}
 
 void Thread::join() {
   if (!std::exchange(impl_->joined, true)) pthread_join(impl_->id, nullptr);
 }
 
 Task<> sleep_for(Milliseconds ms) {
-  boost::asio::steady_timer timer(this_core().impl().context, ms);
-  auto start = [&timer](auto handler) { timer.async_wait(std::move(handler)); };
-  WaitFor<decltype(start)> wait{start};
-  co_await wait;
+  struct Sleep {
+    Clock::time_point until;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> h) {
+      this_core().impl().at(until, [h] { h.resume(); });
+    }
+    void await_resume() const noexcept {}
+  };
+  co_await Sleep{Clock::now() + ms};
 }
 
 struct Event::Waiter {
-  std::coroutine_handle<> handle;
-  std::optional<boost::asio::steady_timer> timer;
-  std::list<Waiter*>* list = nullptr;
-  std::list<Waiter*>::iterator place;
-  bool woken = false;
-  bool resumed = false;
+  std::list<Waiter*>& list;
   Deadline deadline;
+  std::coroutine_handle<> handle;
+  std::list<Waiter*>::iterator place;
+  Core::Impl::Timers::iterator timer;
+  bool timed = false;
+  bool woken = false;
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> h) {
     handle = h;
-    place = list->insert(list->end(), this);
+    place = list.insert(list.end(), this);
     if (deadline.at == Clock::time_point::max()) return;
-    timer.emplace(this_core().impl().context, deadline.at);
-    // The handler may run after a wake already resumed us; `guard` tells it.
-    timer->async_wait([this, alive = std::weak_ptr<int>(guard)](boost::system::error_code ec) {
-      if (alive.expired() || ec || woken) return;
-      list->erase(place);
+    timed = true;
+    timer = this_core().impl().at(deadline.at, [this] {
+      timed = false;
+      list.erase(place);
       handle.resume();
     });
   }
   bool await_resume() const noexcept { return woken; }
-  std::shared_ptr<int> guard = std::make_shared<int>(0);
 };
 
-Event::~Event() { assert(waiters_.empty()); }
+Event::~Event() {
+  assert(waiters_.empty());
+}
 
 void Event::set() {
   std::list<Waiter*> all = std::move(waiters_);
   waiters_.clear();
   for (Waiter* w : all) {
     w->woken = true;
-    if (w->timer) w->timer->cancel();
+    if (std::exchange(w->timed, false)) this_core().impl().timers.erase(w->timer);
     this_core().resume_later(w->handle);
   }
 }
 
 Task<bool> Event::wait(Deadline deadline) {
-  Waiter w;
-  w.list = &waiters_;
-  w.deadline = deadline;
-  co_return co_await w;
+  Waiter waiter{.list = waiters_, .deadline = deadline};
+  co_return co_await waiter;
 }
 
 void TaskGroup::start(Task<> child) {
