@@ -56,8 +56,8 @@ namespace shoal {
     "LISTEN on a direct connection to the shard")                                                 \
   X(kSetNotTracked, 303, "0A000", "this way of setting a parameter cannot be followed",           \
     "use SET, or set_config with constant arguments as a statement of its own")                   \
-  X(kCursorOverShards, 304, "0A000", "a cursor cannot span several shards",                       \
-    "restrict the query to one shard key value, or fetch all rows")                               \
+  X(kCursorOverShards, 304, "0A000", "a cursor over several shards cannot do this",                \
+    "restrict the query to one shard key value")                                                  \
   X(kTempTable, 305, "0A000", "temporary tables cannot be joined with sharded tables",            \
     "restrict the query to tables of the home shard")                                             \
   X(kProtocol, 306, "0A000", "this protocol feature is not supported", "use protocol version 3.0") \

@@ -133,7 +133,7 @@ io::Task<Result<std::string>> Transaction::commit_two_phase() {
       context_.next_transaction++ << 8 | static_cast<unsigned>(context_.core.index())};
   input.home = snapshot->home;
   for (const Participant& p : participants_) {
-    if (!p.begun) continue;
+    if (!p.begun || p.shard == kWorkspace) continue;
     using Use = txn::Participant::Use;
     input.participants.push_back({p.shard, p.wrote ? Use::kWrite : Use::kLock, !p.temp});
   }
@@ -147,7 +147,9 @@ io::Task<Result<std::string>> Transaction::commit_two_phase() {
   const bool aborted = report.outcome == Action::Outcome::kAborted;
   for (Participant& p : participants_) {
     if (p.connection->broken() || p.connection->status() == 'I') continue;
-    (void)co_await p.connection->query("ROLLBACK", io::Deadline::in(kRetryLimit));
+    std::string end = "ROLLBACK";
+    if (p.shard == kWorkspace && !aborted) end = "COMMIT";
+    (void)co_await p.connection->query(std::move(end), io::Deadline::in(kRetryLimit));
   }
   if (aborted) {
     for (Participant& p : participants_) {

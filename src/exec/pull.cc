@@ -15,8 +15,6 @@
 namespace shoal::exec {
 namespace {
 
-constexpr std::uint32_t kFirstUserOid = 16384;
-
 // What is gathered so far, over all steps of a statement.
 struct Gathered {
   std::uint64_t rows = 0;
@@ -51,28 +49,6 @@ class StepRows : public Fan::Handler {
   Gathered& gathered_;
   io::Deadline deadline_;
 };
-
-// Types without binary send and receive functions, and those whose binary form holds oids that
-// differ from shard to shard, travel as text.
-bool has_portable_binary(const catalog::Snapshot& snapshot, std::uint32_t oid) {
-  switch (oid) {
-    case 1033:  // aclitem, and its array
-    case 1034:
-    case 194:   // pg_node_tree
-    case 2249:  // record
-    case 2287:
-    case 3642:  // gtsvector
-    case 3644:
-      return false;
-    default:
-      break;
-  }
-  if (oid < kFirstUserOid) return true;
-  const catalog::Type* type = snapshot.type(Oid(oid));
-  if (!type) return false;
-  if (type->typtype == 'd') return has_portable_binary(snapshot, type->base.value);
-  return type->typtype == 'e';
-}
 
 class Puller {
  public:
@@ -145,10 +121,7 @@ io::Task<Result<>> Puller::find_forms() {
     Result<DescriptionPtr> like = co_await describe_cached(run_.context(), workspace_.connection(),
                                                            step.like_sql, no_types, path);
     if (!like) co_return like.error();
-    bool binary = true;
-    for (std::uint32_t type : (*like)->column_types)
-      binary = binary && has_portable_binary(run_.request.snapshot, type);
-    forms_.push_back(binary ? CopyForm::kBinary : CopyForm::kText);
+    forms_.push_back(copy_form(run_.request.snapshot, (*like)->column_types));
   }
   co_return Result<>();
 }

@@ -7,6 +7,17 @@ namespace shoal::exec {
 
 using backend::Connection;
 
+namespace {
+
+// Whatever the client's transaction is, rows can be kept there.
+constexpr std::string_view kBeginWorkspace = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+ShardId server_of(const catalog::Snapshot& snapshot, ShardId shard) {
+  return shard == kWorkspace ? snapshot.home : shard;
+}
+
+}  // namespace
+
 backend::Endpoint CoreContext::endpoint(const catalog::Snapshot& snapshot, ShardId id) const {
   const catalog::Shard* shard = snapshot.shard(id);
   backend::Endpoint e;
@@ -50,9 +61,7 @@ void Transaction::begin_implicit() {
   implicit_ = true;
 }
 
-// Waits for the answer: a statement must never run under settings that were refused.
 io::Task<Result<>> Transaction::apply_settings(Connection& c) {
-  const backend::Settings& wanted = wanted_settings();
   if (c.user_code) {
     Result<backend::TextRows> reset = co_await c.query("DISCARD ALL");
     if (!reset) co_return reset.error();
@@ -61,6 +70,12 @@ io::Task<Result<>> Transaction::apply_settings(Connection& c) {
     c.unnamed.clear();
     c.user_code = false;
   }
+  co_return co_await refresh_settings(c);
+}
+
+// Waits for the answer: a statement must never run under settings that were refused.
+io::Task<Result<>> Transaction::refresh_settings(Connection& c) {
+  const backend::Settings& wanted = wanted_settings();
   if (c.settings == wanted) co_return Result<>();
   Result<backend::TextRows> done = co_await c.query(settings_difference(c.settings, wanted));
   if (!done) {
@@ -104,7 +119,8 @@ io::Task<Result<>> Transaction::learn_types(Connection& c) {
 
 // BEGIN travels in front of the next message.
 void Transaction::append_begin(Participant& p) {
-  wire::append_query(p.connection->out(), begin_text_);
+  const bool own = p.shard == kWorkspace;
+  wire::append_query(p.connection->out(), own ? kBeginWorkspace : std::string_view(begin_text_));
   p.connection->unnamed.clear();  // a Query destroys the unnamed statement
   p.connection->pending().sent('Q', {.swallow = true});
   p.begun = true;
@@ -112,9 +128,10 @@ void Transaction::append_begin(Participant& p) {
 
 io::Task<Result<>> Transaction::enlist(Participant& p) {
   append_begin(p);
-  if (replay_.empty()) co_return Result<>();
   std::string sql;
-  for (const std::string& text : replay_) sql += text + ";";
+  for (const Replayed& r : replay_)
+    if (!r.characteristics || p.shard != kWorkspace) sql += r.text + ";";
+  if (sql.empty()) co_return Result<>();
   Result<backend::TextRows> done = co_await p.connection->query(std::move(sql));
   if (!done) {
     fail();
@@ -137,13 +154,14 @@ std::unique_ptr<Connection> Transaction::take_idle(const catalog::Snapshot& snap
   }
   for (const auto& [known, bucket] : buckets_)
     if (known == shard) return context_.pool.try_take(bucket);
-  backend::Pool::Bucket* bucket = context_.pool.bucket(context_.endpoint(snapshot, shard), login_);
+  backend::Pool::Bucket* bucket =
+      context_.pool.bucket(context_.endpoint(snapshot, server_of(snapshot, shard)), login_);
   buckets_.emplace_back(shard, bucket);
   return context_.pool.try_take(bucket);
 }
 
 io::Task<Result<Connection*>> Transaction::use(ShardId shard) {
-  if (isolation_.empty() || state_ == State::kIdle) return enter(shard);
+  if (isolation_.empty() || state_ == State::kIdle || shard == kWorkspace) return enter(shard);
   return use_strictly(shard);
 }
 
@@ -197,6 +215,7 @@ io::Task<Result<>> Transaction::settle(Connection& c) {
 }
 
 Connection* Transaction::use_at_once(ShardId shard) {
+  if (shard == kWorkspace) return nullptr;
   if (state_ != State::kIdle && (!isolation_.empty() || !replay_.empty())) return nullptr;
   Participant* p = participant(shard);
   if (!p) {
@@ -222,8 +241,8 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
     const catalog::SnapshotPtr& snapshot = snapshot_ ? snapshot_ : context_.snapshot;
     std::unique_ptr<Connection> taken = take_idle(*snapshot, shard);
     if (!taken) {
-      Result<std::unique_ptr<Connection>> c =
-          co_await context_.pool.acquire(context_.endpoint(*snapshot, shard), login_);
+      Result<std::unique_ptr<Connection>> c = co_await context_.pool.acquire(
+          context_.endpoint(*snapshot, server_of(*snapshot, shard)), login_);
       if (!c) co_return c.error();
       taken = std::move(*c);
     }
@@ -239,6 +258,8 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
       co_return settled.error();
     }
     p->settled = true;
+  } else if (shard == kWorkspace && !p->begun) {
+    SHOAL_CO_TRY(co_await refresh_settings(*connection));
   }
   if (state_ != State::kIdle && !p->begun) SHOAL_CO_TRY(co_await enlist(*p));
   if (!knows_types(*connection) && connection->pending().all_answered() &&
@@ -270,34 +291,49 @@ std::size_t Transaction::writers() const {
 }
 
 io::Task<Result<>> Transaction::run_everywhere(std::string sql) {
-  for (Participant& p : participants_) {
-    if (!p.begun) continue;
-    wire::append_query(p.connection->out(), sql);
-    p.connection->unnamed.clear();
-    p.connection->pending().sent('Q', {});
-    p.connection->send();
+  std::vector<Participant*> begun;
+  for (Participant& p : participants_)
+    if (p.begun) begun.push_back(&p);
+  co_return co_await run_on(std::move(begun), std::move(sql));
+}
+
+io::Task<Result<>> Transaction::set_characteristics(std::string sql) {
+  std::vector<Participant*> begun;
+  for (Participant& p : participants_)
+    if (p.begun && p.shard != kWorkspace) begun.push_back(&p);
+  replay_.push_back({sql, true});
+  Result<> done = co_await run_on(std::move(begun), std::move(sql));
+  if (!done) replay_.pop_back();
+  co_return done;
+}
+
+io::Task<Result<>> Transaction::run_on(std::vector<Participant*> begun, std::string sql) {
+  for (Participant* p : begun) {
+    wire::append_query(p->connection->out(), sql);
+    p->connection->unnamed.clear();
+    p->connection->pending().sent('Q', {});
+    p->connection->send();
   }
   Result<> outcome;
-  for (Participant& p : participants_) {
-    if (!p.begun) continue;
-    while (!p.connection->pending().all_answered()) {
-      Result<wire::Frame> frame = co_await p.connection->next();
+  for (Participant* p : begun) {
+    while (!p->connection->pending().all_answered()) {
+      Result<wire::Frame> frame = co_await p->connection->next();
       if (!frame) {
         if (outcome) outcome = frame.error();
         break;
       }
-      auto verdict = p.connection->pending().on(frame->type);
+      auto verdict = p->connection->pending().on(frame->type);
       if (verdict.action == wire::PendingResponses::Action::kViolation) {
-        p.connection->close();
+        p->connection->close();
         if (outcome) outcome = make_error("08P01", "server sent an unexpected message");
         break;
       }
       if (frame->type == 'E' && outcome) {
         Result<wire::ErrorFields> fields = wire::decode_error_fields(frame->body);
         Error e =
-            fields ? wire::error_from(*fields, p.connection->endpoint().name) : fields.error();
+            fields ? wire::error_from(*fields, p->connection->endpoint().name) : fields.error();
         // Of one server only: its own words are the answer.
-        if (participants_.size() == 1) e.original = frame->body;
+        if (begun.size() == 1) e.original = frame->body;
         outcome = std::move(e);
       }
     }
@@ -336,7 +372,9 @@ void Transaction::release() {
   std::vector<Participant> rest;
   for (Participant& p : participants_) {
     p.begun = p.wrote = p.temp = p.read = false;
-    if (pinned_.value != 0 && p.shard == pinned_ && !p.connection->broken())
+    const bool kept =
+        (pinned_.value != 0 && p.shard == pinned_) || (holds_workspace_ && p.shard == kWorkspace);
+    if (kept && !p.connection->broken())
       rest.push_back(std::move(p));
     else
       context_.pool.release(std::move(p.connection));
@@ -361,6 +399,7 @@ io::Task<Result<std::string>> Transaction::commit() {
     // Not as an argument: GCC 12 destroys a conditional's temporaries twice around co_await.
     std::string sql = outcome ? "COMMIT" : "ROLLBACK";
     Result<backend::TextRows> done = co_await p.connection->query(std::move(sql));
+    if (p.shard == kWorkspace) continue;  // without it only its cursors are lost
     if (outcome && !done) {
       outcome = done.error();
       if (p.connection->broken() && p.wrote) {
@@ -399,6 +438,8 @@ io::Task<> Transaction::rollback() {
 
 io::Task<> Transaction::abandon() {
   pinned_ = ShardId{};
+  if (backend::Connection* c = enlisted(kWorkspace); c && holds_workspace_) c->tainted = true;
+  holds_workspace_ = false;
   for (Participant& p : participants_)
     if (!p.connection->pending().all_answered()) p.connection->close();
   if (state_ != State::kIdle) {
@@ -408,6 +449,12 @@ io::Task<> Transaction::abandon() {
       if (p.connection->status() != 'I') p.connection->close();
     release();
   }
+}
+
+void Transaction::hold_workspace(bool hold) {
+  holds_workspace_ = hold;
+  // What its next client must not find.
+  if (Connection* c = enlisted(kWorkspace); c && hold) c->user_code = true;
 }
 
 void Transaction::pin(ShardId shard) {

@@ -14,6 +14,11 @@
 
 namespace shoal::exec {
 
+// A participant beside home's own connection, on home as well: rows of several shards are kept
+// there for cursors. It has the transaction's settings and savepoints, but it may always make
+// temporary tables, it never writes, and it is never prepared.
+inline constexpr ShardId kWorkspace{-1};
+
 class Transaction {
  public:
   enum class State { kIdle, kOpen, kFailed };
@@ -50,7 +55,7 @@ class Transaction {
   void make_explicit() { implicit_ = false; }  // the client's BEGIN inside its own implicit block
   const std::string& begin_text() const { return begin_text_; }
   // Remembers a statement (SAVEPOINT, SET LOCAL, ...) for shards enlisted later.
-  void replay(std::string text) { replay_.push_back(std::move(text)); }
+  void replay(std::string text) { replay_.push_back({std::move(text)}); }
   void fail() {
     if (state_ == State::kOpen) state_ = State::kFailed;
   }
@@ -88,6 +93,8 @@ class Transaction {
 
   // Runs `sql` on every participant that has begun; the first error comes back.
   io::Task<Result<>> run_everywhere(std::string sql);
+  // SET TRANSACTION here and on shards enlisted later.
+  io::Task<Result<>> set_characteristics(std::string sql);
   // Ends the transaction. The result is the command tag ("COMMIT", or "ROLLBACK" if it had failed).
   // 08007 when the outcome can't be known.
   io::Task<Result<std::string>> commit();
@@ -100,6 +107,8 @@ class Transaction {
   void ended();
   // Keeps the connections beyond the transaction (temp tables, advisory locks, cursors WITH HOLD).
   void pin(ShardId shard);
+  // Keeps kWorkspace beyond the transaction, for cursors WITH HOLD; then it may go.
+  void hold_workspace(bool hold);
   // A connection beside the transaction that works for its statement now: a cancel request is for
   // it, too. Null when there is none.
   void set_workspace(backend::Connection* c) { workspace_ = c; }
@@ -131,7 +140,10 @@ class Transaction {
   std::uint64_t types_version() const;
   void append_begin(Participant& p);
   io::Task<Result<>> enlist(Participant& p);
+  // The settings of a connection that was kept since they were changed.
+  io::Task<Result<>> refresh_settings(backend::Connection& c);
   std::unique_ptr<backend::Connection> take_idle(const catalog::Snapshot& snapshot, ShardId shard);
+  io::Task<Result<>> run_on(std::vector<Participant*> begun, std::string sql);
   io::Task<Result<std::string>> commit_two_phase();
   void clear();
 
@@ -141,9 +153,14 @@ class Transaction {
   State state_ = State::kIdle;
   bool implicit_ = false;
   ShardId pinned_;
+  bool holds_workspace_ = false;
   std::string begin_text_;
   std::string isolation_;  // of keep_to_one_shard()
-  std::vector<std::string> replay_;
+  struct Replayed {
+    std::string text;
+    bool characteristics = false;  // not for kWorkspace
+  };
+  std::vector<Replayed> replay_;
   const backend::Settings* settings_ = nullptr;
   backend::Settings settings_at_begin_;
   catalog::SnapshotPtr snapshot_;

@@ -15,10 +15,9 @@
 #include "exec/borrow.h"
 #include "exec/nodes.h"
 #include "exec/statement.h"
+#include "exec/temp_table.h"
 
 namespace shoal::exec {
-
-enum class CopyForm { kBinary, kText };
 
 class Workspace {
  public:
@@ -29,12 +28,12 @@ class Workspace {
 
   // Sends BEGIN and these statements.
   void open(const std::string& sql);
-  void begin_copy(std::string_view table, CopyForm form);
-  // One row as the body of a DataRow in the form's format.
-  void add_row(std::string_view body);
+  void begin_copy(std::string_view table, CopyForm form) { rows_.begin(table, form); }
+  void add_row(std::string_view body) { rows_.add_row(body); }
   void end_copy(std::string_view table, std::uint64_t rows);
-  // Waits while much is unsent; `late` is the error at the deadline.
-  io::Task<Result<>> flow(io::Deadline deadline, Refusal late);
+  io::Task<Result<>> flow(io::Deadline deadline, Refusal late) {
+    return rows_.flow(deadline, late);
+  }
   // Runs the statement and sends its rows to the output; ends the transaction.
   io::Task<Result<std::string>> finish(Run run, const ShardStatement& statement,
                                        std::vector<wire::Format> results);
@@ -42,17 +41,10 @@ class Workspace {
   io::Task<> abort();
 
  private:
-  explicit Workspace(Borrowed connection) : connection_(std::move(connection)) {}
-  void append(std::string_view bytes);
-  void end_frame();
-  void append_text_row(std::string_view body);
+  explicit Workspace(Borrowed connection);
 
-  static constexpr std::size_t kNoFrame = SIZE_MAX;
   Borrowed connection_;
-  std::size_t frame_ = kNoFrame;
-  bool copying_ = false;
-  CopyForm form_ = CopyForm::kBinary;
-  std::string line_;
+  TempTableWriter rows_;
 };
 
 }  // namespace shoal::exec

@@ -156,7 +156,7 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
   std::string portal_name = name_key(bind->portal);
   if (txn_.state() == exec::Transaction::State::kFailed && !leaves_transaction(*statement))
     co_return aborted_error();
-  if (!portal_name.empty() && portals_.contains(portal_name))
+  if (!portal_name.empty() && (portals_.contains(portal_name) || is_kept_cursor(portal_name)))
     co_return make_error("42P03", fmt::format("cursor \"{}\" already exists", bind->portal));
 
   Portal portal;

@@ -334,6 +334,10 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
     co_return Result<>();
   }
   if (!portal && !own && statement->handling != Handling::kCommand) {
+    if (std::optional<ShardId> shard = cursor_shard(*statement)) {
+      Result<backend::Connection*> c = co_await link_to(*shard);
+      if (!c) co_return c.error();
+    }
     if (link_) {
       send_deferred(*link_);
       bool unnamed = d->name.empty();

@@ -123,7 +123,7 @@ io::Task<Result<>> Session::relay(backend::Connection& c) {
         on_complete(verdict.tag, c);
         break;
       case 'T':
-        if (!hide_row_description_) client_.out() += frame.bytes;
+        if (!hide_row_description_) append_row_description(frame, c);
         break;
       default:
         client_.out() += frame.bytes;

@@ -9,9 +9,6 @@
 namespace shoal::session {
 namespace {
 
-constexpr int kCursorBinary = 1, kCursorScroll = 2, kCursorNoScroll = 4, kCursorInsensitive = 8,
-              kCursorAsensitive = 16, kCursorHold = 32;  // nodes/parsenodes.h
-
 std::string lower(std::string_view text) {
   std::string s(text);
   for (char& c : s) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -315,18 +312,6 @@ std::string explain_text(const sql::Explain& e, std::string_view statement) {
   }
   if (options.empty()) return fmt::format("EXPLAIN {}", statement);
   return fmt::format("EXPLAIN ({}) {}", options, statement);
-}
-
-std::string declare_text(const sql::DeclareCursor& d, std::string_view query) {
-  std::string words;
-  if (d.options & kCursorBinary) words += " BINARY";
-  if (d.options & kCursorInsensitive) words += " INSENSITIVE";
-  if (d.options & kCursorAsensitive) words += " ASENSITIVE";
-  if (d.options & kCursorScroll) words += " SCROLL";
-  if (d.options & kCursorNoScroll) words += " NO SCROLL";
-  const bool hold = d.hold || (d.options & kCursorHold) != 0;
-  return fmt::format("DECLARE {}{} CURSOR{} FOR {}", sql::quote_identifier(d.name), words,
-                     hold ? " WITH HOLD" : "", query);
 }
 
 // ---- isolation ----------------------------------------------------------------------------------

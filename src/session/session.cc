@@ -259,7 +259,7 @@ ShardId Session::home_or_enlisted() {
   if (facts().shard)
     if (const catalog::Shard* shard = snapshot()->shard(*facts().shard)) return shard->id;
   for (auto& p : txn_.participants())
-    if (!p.connection->broken()) return p.shard;
+    if (!p.connection->broken() && p.shard != exec::kWorkspace) return p.shard;
   return snapshot()->home;
 }
 
@@ -298,28 +298,6 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
     plan->depends_on_params = true;
     return plan;
   };
-  // A cursor lives on the shard that opened it.
-  if (const auto* fetch = std::get_if<sql::Fetch>(&statement.node)) {
-    auto cursor = cursors_.find(fetch->cursor);
-    if (auto portal = portals_.find(fetch->cursor);
-        portal != portals_.end() && portal->second.on_server) {
-      if (auto own = check_opened(portal->second.key); !own) return refused(own.error());
-      return forward(portal->second.link, false);
-    }
-    if (cursor != cursors_.end()) {
-      if (auto own = check_opened(cursor->second.key); !own) return refused(own.error());
-    } else if (facts().scope_key) {
-      return refused(
-          make_error("34000", fmt::format("cursor \"{}\" does not exist", fetch->cursor)));
-    }
-    return forward(cursor == cursors_.end() ? home_or_enlisted() : cursor->second.shard, false);
-  }
-  if (const auto* close = std::get_if<sql::ClosePortal>(&statement.node)) {
-    auto cursor = cursors_.find(close->name);
-    ShardId shard = cursor == cursors_.end() ? home_or_enlisted() : cursor->second.shard;
-    if (cursor != cursors_.end()) cursors_.erase(cursor);
-    return forward(shard, false);
-  }
   if (std::get_if<sql::LockTable>(&statement.node) && txn_.idle()) {
     auto plan = std::make_shared<plan::Plan>();
     plan->node = make_error("25P01", "LOCK TABLE can only be used in transaction blocks");
@@ -339,25 +317,7 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
   }
   facts_.in_transaction = !txn_.idle();
   if (hinted_) hinted_->in_transaction = facts_.in_transaction;
-  if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.node)) {
-    sql::Statement inner;
-    inner.node = sql::clone(*declare->query);
-    inner.text = sql::deparse(*declare->query);
-    inner.max_param = statement.max_param;
-    auto plan = std::make_shared<plan::Plan>(
-        plan::make_plan({inner, *snapshot(), facts(), params, ++unique_}));
-    if (auto* f = std::get_if<plan::Forward>(&plan->node)) {
-      cursors_[declare->name] = Cursor{f->shard, declare->hold, facts().scope_key};
-      if (declare->hold) txn_.pin(f->shard);
-      if (f->text.sql.empty()) return forward(f->shard, plan->writes);
-      f->text.sql = declare_text(*declare, f->text.sql);
-      plan->depends_on_params = true;
-      return plan;
-    }
-    if (!std::get_if<Error>(&plan->node))
-      plan->node = refuse(Refusal::kCursorOverShards, declare->name);
-    return plan;
-  }
+  if (plan::PlanPtr cursor = plan_cursor(statement, params)) return cursor;
   if (const auto* explain = std::get_if<sql::Explain>(&statement.node);
       explain && !explain->route && statement.inner) {
     plan::PlanPtr inner = make_plan(*statement.inner, params);
@@ -379,6 +339,7 @@ plan::PlanPtr Session::make_plan(const sql::Statement& statement,
   const auto* one = std::get_if<plan::Forward>(&plan->node);
   if (copy && one && one->shard != snapshot()->home && copies_out_binary(*copy))
     plan->node = plan::CopyOut{{one->shard}, one->text, false};
+  if (mentions(statement.text, "pg_cursors")) plan->depends_on_params = true;  // see plan_cursor
   return plan;
 }
 
@@ -502,9 +463,9 @@ io::Task<Result<>> Session::run_over_shards(const plan::Plan& plan, exec::Bound&
                                             const sql::Statement& statement, bool simple) {
   if (const auto* copy = std::get_if<sql::Copy>(&statement.node); copy && copy->from)
     co_return co_await run_copy_in(plan, bound, *copy);
+  if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.node))
+    co_return co_await declare_over_shards(plan, bound, *declare);
   OutputAdapter output(*this, simple);
-  std::size_t before = client_.out().size();
-  (void)before;
   Result<std::string> tag = co_await run_plan_to(plan, bound, output);
   if (!tag) co_return tag.error();
   // The commit comes before the tag: an error of the commit is the statement's error.
@@ -629,6 +590,11 @@ io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows
   }
   if (const auto* copy = std::get_if<sql::Copy>(&statement.statement().node); copy && copy->from)
     co_return co_await run_copy_in(*portal.plan, portal.bound, *copy);
+  if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.statement().node);
+      declare && !std::holds_alternative<plan::Forward>(portal.plan->node)) {
+    const plan::PlanPtr plan = portal.plan;
+    co_return co_await declare_over_shards(*plan, portal.bound, *declare);
+  }
   if (max_rows <= 0 && !portal.started) {
     OutputAdapter output(*this, false);
     portal.started = true;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "exec/core_context.h"
+#include "exec/kept_rows.h"
 #include "exec/run.h"
 #include "exec/transaction.h"
 #include "plan/make_plan.h"
@@ -88,13 +89,16 @@ class Session {
     ShardId shard;
     bool hold = false;
     std::optional<std::string> key;  // shoal.key when it was declared
+    std::uint64_t serial = 0;
+    bool committed = false;  // its transaction, of one WITH HOLD
   };
   struct Savepoint {
     std::string name;
     backend::Settings settings;
     route::SessionFacts facts;
     std::optional<route::SessionFacts> local_facts;
-    std::size_t sets = 0;  // how many of sets_ came before
+    std::size_t sets = 0;       // how many of sets_ came before
+    std::uint64_t cursors = 0;  // cursors with this serial or a later one came after
   };
   struct PendingSet {
     std::uint32_t tag;
@@ -204,6 +208,22 @@ class Session {
     Session& session;
     ~HintEnd() { session.hinted_.reset(); }
   };
+  // ---- cursor.cc
+  plan::PlanPtr plan_cursor(const sql::Statement& statement,
+                            std::span<const route::Parameter> params);
+  plan::PlanPtr plan_declare(const sql::Statement& statement, const sql::DeclareCursor& declare,
+                             std::span<const route::Parameter> params);
+  io::Task<Result<>> declare_over_shards(const plan::Plan& plan, const exec::Bound& asked,
+                                         const sql::DeclareCursor& declare);
+  io::Task<Result<>> fill_rows(const plan::Plan& plan, const exec::Bound& asked,
+                               const std::string& query, exec::KeptRows& rows);
+  io::Task<Result<>> close_all_cursors(std::string_view text, bool simple);
+  bool is_kept_cursor(const std::string& name) const;
+  void mind_held_cursors();
+  void end_cursors(bool committed);
+  void undo_cursors(std::uint64_t since);
+  std::optional<ShardId> cursor_shard(const StatementInfo& statement) const;
+  void append_row_description(const wire::Frame& frame, const backend::Connection& c);
   // ---- schema.cc
   io::Task<Result<>> run_ddl(const sql::Statement& statement, std::string_view text);
   io::Task<Result<>> run_ddl_outside(const DdlPlan& plan, std::string_view text);
@@ -288,6 +308,8 @@ class Session {
   std::unordered_map<std::string, StatementPtr> statements_;  // "" is the unnamed one
   std::unordered_map<std::string, Portal> portals_;
   std::map<std::string, Cursor> cursors_;
+  std::uint64_t next_cursor_ = 1;
+  std::map<std::uint32_t, exec::DescriptionPtr> kept_;  // by the table that keeps a query's rows
   std::vector<Savepoint> savepoints_;
   std::vector<std::string> sets_;  // SET statements of the open transaction, for a pull's workspace
   std::set<std::string> temp_tables_;

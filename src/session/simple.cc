@@ -206,6 +206,7 @@ io::Task<Result<>> Session::run_several(
   if (txn_.state() != exec::Transaction::State::kFailed && !facts_.scope_key) {
     std::optional<ShardId> only;
     bool whole = !touches_session(text);
+    const std::map<std::string, Cursor> cursors = cursors_;
     plan::Plan sum;
     for (const sql::Statement& s : *statements) {
       if (!whole || handling_of(s, services_.commands) != Handling::kPlan) {
@@ -225,6 +226,8 @@ io::Task<Result<>> Session::run_several(
       SHOAL_CO_TRY(co_await wait_for_holds(sum));
       co_return co_await forward_text(*only, sum, text);
     }
+    cursors_ = cursors;  // nothing was run yet
+    mind_held_cursors();
   }
   for (const sql::Statement& s : *statements) {
     // Transaction control ends or begins blocks itself; everything else runs inside one.

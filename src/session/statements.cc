@@ -22,7 +22,8 @@ bool reads_sequences(std::string_view text) {
 }
 
 bool touches_session(std::string_view text) {
-  return mentions(text, "set_config") || mentions(text, "advisory_") || reads_sequences(text);
+  return mentions(text, "set_config") || mentions(text, "advisory_") ||
+         mentions(text, "pg_cursors") || reads_sequences(text);
 }
 
 namespace {
@@ -92,7 +93,9 @@ Handling handling_of(const sql::Statement& statement, const Commands* commands) 
     Handling operator()(const sql::Explain&) const { return Handling::kSession; }
     Handling operator()(const sql::DeclareCursor&) const { return Handling::kPlan; }
     Handling operator()(const sql::Fetch&) const { return Handling::kPlan; }
-    Handling operator()(const sql::ClosePortal&) const { return Handling::kPlan; }
+    Handling operator()(const sql::ClosePortal& c) const {
+      return c.all ? Handling::kSession : Handling::kPlan;
+    }
     Handling operator()(const sql::Discard&) const { return Handling::kSession; }
     Handling operator()(const sql::Listen& l) const {
       return l.kind == sql::Listen::Kind::kNotify ? Handling::kPlan : Handling::kSession;

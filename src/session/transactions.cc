@@ -27,7 +27,7 @@ void Session::on_transaction_end(bool committed) {
     facts_changed();
   }
   local_facts_.reset();
-  std::erase_if(cursors_, [](const auto& c) { return !c.second.hold; });
+  end_cursors(committed);
   savepoints_.clear();
   sets_.clear();
   portals_.clear();
@@ -192,12 +192,13 @@ io::Task<Result<>> Session::run_savepoint(const sql::Transaction& t) {
   SHOAL_CO_TRY(co_await txn_.run_everywhere(text));
   txn_.replay(text);
   if (t.kind == Kind::kSavepoint) {
-    savepoints_.push_back({t.name, settings_, facts_, local_facts_, sets_.size()});
+    savepoints_.push_back({t.name, settings_, facts_, local_facts_, sets_.size(), next_cursor_});
   } else {
     auto keep = static_cast<std::size_t>(savepoints_.rend() - found);
     if (t.kind == Kind::kRollbackTo) {
       settings_ = found->settings;
       sets_.resize(found->sets);
+      undo_cursors(found->cursors);
       facts_ = found->facts;
       local_facts_ = found->local_facts;
       facts_changed();

@@ -78,6 +78,7 @@ io::Task<Result<>> Session::run_session_statement(const sql::Statement& statemen
   if (const auto* e = std::get_if<sql::Execute>(&node)) co_return co_await run_execute(*e, asked);
   if (const auto* d = std::get_if<sql::Deallocate>(&node)) co_return co_await run_deallocate(*d);
   if (const auto* d = std::get_if<sql::Discard>(&node)) co_return co_await run_discard(*d, text);
+  if (std::get_if<sql::ClosePortal>(&node)) co_return co_await close_all_cursors(text, simple);
   if (const auto* e = std::get_if<sql::Explain>(&node))
     co_return co_await run_explain(*e, statement, simple);
   if (const auto* l = std::get_if<sql::Listen>(&node)) {
@@ -116,8 +117,7 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
   bool reset = set.kind == Kind::kReset || set.kind == Kind::kDefault;
   if (set.kind == Kind::kMulti && name == "transaction") {
     if (txn_.idle()) co_return co_await pass_text(home_or_enlisted(), text, true);
-    SHOAL_CO_TRY(co_await txn_.run_everywhere(text));
-    txn_.replay(text);
+    SHOAL_CO_TRY(co_await txn_.set_characteristics(text));
     note_isolation(set.isolation);
     mind_isolation();
     complete("SET");
@@ -362,11 +362,12 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
   ShardId shard = home_or_enlisted();
   if (d.what == sql::Discard::What::kAll) {
     txn_.unpin();
+    cursors_.clear();
+    mind_held_cursors();
     txn_.release();
     sequence_pid_ = 0;
     statements_.clear();
     portals_.clear();
-    cursors_.clear();
     temp_tables_.clear();
     settings_ = initial_settings_;
     facts_ = initial_facts_;
