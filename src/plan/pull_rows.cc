@@ -112,7 +112,12 @@ class Pusher {
     return true;
   }
 
+  // The same expression is one column, however often it stands there: DISTINCT and DISTINCT ON
+  // compare what they select with what they sort by.
   std::string add_inner(sql::ExprPtr e) {
+    for (const sql::Target& known : inner_->targets) {
+      if (sql::same(*known.expr, *e)) return known.name;
+    }
     sql::Target target;
     target.expr = std::move(e);
     target.name = "shoal_c" + std::to_string(inner_->targets.size() + 1);
@@ -139,8 +144,8 @@ class Pusher {
       }
       key_texts_.push_back(k.expr != nullptr ? sql::deparse(*k.expr) : "");
       key_names_.push_back(add_inner(std::move(e)));
-      ++keys_;
     }
+    keys_ = static_cast<int>(inner_->targets.size());
   }
 
   sql::ExprPtr written(ColumnId id) const {
