@@ -22,9 +22,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from oracle.grammar import Grammar, Select, render  # noqa: E402
+from oracle.grammar import Grammar, Select, other_values, render, render_typed  # noqa: E402
 from oracle.pair import DIFFERENT, EQUAL, REFUSED, Judged, Pair  # noqa: E402
-from oracle.shapes import Shapes, objects  # noqa: E402
+from oracle.rules_writes import RulesWrites
+from oracle.shapes import objects  # noqa: E402
 from oracle.worlds import World, clean_pair, worlds  # noqa: E402
 
 MAX_REPORTS = 25
@@ -71,12 +72,12 @@ class Tally:
 def statements(count: int, seed: int):
     """`count` statements: seven in eight are queries; some writes stand in a transaction."""
     chance = random.Random(seed)
-    grammar = Shapes(chance)
+    grammar = RulesWrites(chance)
     made = 0
     while made < count:
         if chance.random() < 0.88:
             made += 1
-            yield query(chance, grammar)
+            yield from query(chance, grammar)
             continue
         block = chance.random() < 0.3
         if block:
@@ -84,7 +85,7 @@ def statements(count: int, seed: int):
         for _ in range(chance.randint(2, 4) if block else 1):
             made += 1
             if block and chance.random() < 0.25:
-                yield query(chance, grammar)
+                yield from query(chance, grammar)
                 continue
             text, table = grammar.write()
             mode = chance.choice(["simple", "text", "binary"])
@@ -95,11 +96,14 @@ def statements(count: int, seed: int):
             yield Statement(chance.choice(["COMMIT", "COMMIT", "ROLLBACK"]), "simple", read=False)
 
 
-def query(chance: random.Random, grammar: Grammar) -> Statement:
+def query(chance: random.Random, grammar: Grammar):
+    """One query, and sometimes the same text with other parameters."""
     tree = grammar.select()
     mode = chance.choice(["simple", "simple", "text", "binary"])
-    sql, parameters = render(tree.sql(), None if mode == "simple" else chance)
-    return Statement(sql, mode, parameters, tree)
+    sql, parameters, types = render_typed(tree.sql(), None if mode == "simple" else chance)
+    yield Statement(sql, mode, parameters, tree)
+    if parameters and chance.random() < 0.4:
+        yield Statement(sql, mode, other_values(types, chance))
 
 
 def make_smaller(pair: Pair, tree: Select, tries: int = 80) -> tuple[str, Judged] | None:

@@ -63,13 +63,23 @@ def mark(value, sql_type: str) -> str:
 
 def render(text: str, chooser: random.Random | None) -> tuple[str, list | None]:
     """Constants as literals, or, where the chooser says so, as parameters."""
+    sql, parameters, _ = render_typed(text, chooser)
+    return sql, parameters
+
+
+def render_typed(text: str, chooser: random.Random | None) -> tuple[str, list | None, list[str]]:
+    """The same, with the parameters' types. A type with `?` is left to the server to find."""
     parameters: list = []
+    types: list[str] = []
 
     def constant(found: re.Match) -> str:
         value, sql_type = found.group(1), found.group(2)
+        bare, sql_type = sql_type.endswith("?"), sql_type.rstrip("?")
         if chooser and chooser.random() < 0.5 and sql_type != "bool":
-            parameters.append(value)
-            return f"${len(parameters)}::{SQL_TYPES.get(sql_type, sql_type)}"
+            parameters.append(None if chooser.random() < 0.04 else value)
+            types.append(sql_type)
+            cast = "" if bare else f"::{SQL_TYPES.get(sql_type, sql_type)}"
+            return f"${len(parameters)}{cast}"
         if sql_type in ("text",):
             return "'" + value.replace("'", "''") + "'"
         if sql_type == "date":
@@ -77,7 +87,19 @@ def render(text: str, chooser: random.Random | None) -> tuple[str, list | None]:
         return f"({value})" if value.startswith("-") else value
 
     sql = re.sub("\x01([^\x02]*)\x02([^\x03]*)\x03", constant, text)
-    return sql, parameters or None
+    return sql, parameters or None, types
+
+
+def other_values(types: list[str], chance: random.Random) -> list:
+    """Parameters for the same text once more: a plan that was kept must not keep the old ones."""
+    pools = {
+        "int": KEYS + [0, 1, 2, 3, 10],
+        "bigint": [0, 1, 5, 20],
+        "text": TENANTS + TEXTS,
+        "numeric": NUMBERS,
+        "date": DATES,
+    }
+    return [None if chance.random() < 0.1 else str(chance.choice(pools[t])) for t in types]
 
 
 @dataclasses.dataclass
