@@ -224,7 +224,7 @@ Connection* Transaction::use_at_once(ShardId shard) {
     if (!taken) return nullptr;
     p = &add(std::move(taken), shard);
   }
-  if (!p->settled) p->settled = is_settled(*p->connection);
+  if (!p->settled) p->settled = !p->kept && is_settled(*p->connection);
   if (!p->settled || p->connection->broken() || !knows_types(*p->connection)) return nullptr;
   if (state_ != State::kIdle && !p->begun) append_begin(*p);
   return p->connection.get();
@@ -249,7 +249,13 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
     p = &add(std::move(taken), shard);
   }
   Connection* connection = p->connection.get();
-  if (!p->settled) {
+  if (!p->settled && p->kept) {
+    // Its statements, cursors and temporary tables are the session's own; settings may have changed
+    // on another connection.
+    SHOAL_CO_TRY(co_await refresh_settings(*connection));
+    p = participant(shard);
+    p->settled = true;
+  } else if (!p->settled) {
     Result<> settled = co_await settle(*connection);
     p = participant(shard);
     if (!settled) {
@@ -258,8 +264,6 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
       co_return settled.error();
     }
     p->settled = true;
-  } else if (shard == kWorkspace && !p->begun) {
-    SHOAL_CO_TRY(co_await refresh_settings(*connection));
   }
   if (state_ != State::kIdle && !p->begun) SHOAL_CO_TRY(co_await enlist(*p));
   if (!knows_types(*connection) && connection->pending().all_answered() &&
@@ -374,10 +378,13 @@ void Transaction::release() {
     p.begun = p.wrote = p.temp = p.read = false;
     const bool kept =
         (pinned_.value != 0 && p.shard == pinned_) || (holds_workspace_ && p.shard == kWorkspace);
-    if (kept && !p.connection->broken())
+    if (kept && !p.connection->broken()) {
+      p.kept = true;
+      p.settled = false;
       rest.push_back(std::move(p));
-    else
+    } else {
       context_.pool.release(std::move(p.connection));
+    }
   }
   participants_ = std::move(rest);
   snapshot_.reset();

@@ -85,6 +85,7 @@ class Transaction {
     std::unique_ptr<backend::Connection> connection;
     ShardId shard;
     bool settled = false;  // its connection has the transaction's settings and knows the types
+    bool kept = false;     // since an earlier transaction
     bool begun = false, wrote = false, temp = false;
     bool read = false;  // a statement ran there, not only SET
   };
