@@ -47,18 +47,10 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
   for (const DdlPlan::Step& s : plan->steps) places += s.shards.size();
   if (txn_.idle() && (places > 1 || plan->changes_schema || !plan->follow.empty()))
     begin_implicit();
-  bool told = false;
+  // The client hears of it when every shard has done it; the answer is home's, where it takes part.
+  std::string tag;
   for (const DdlPlan::Step& step : plan->steps) {
     for (ShardId shard : step.shards) {
-      bool answers = !told && step.sql.empty() && shard == home && fill->create_text.empty();
-      if (answers) {
-        plan::Plan one;
-        one.writes = true;
-        SHOAL_CO_TRY(co_await forward_text(shard, one, text));
-        if (server_error_) co_return Result<>();
-        told = true;
-        continue;
-      }
       Result<backend::Connection*> c = co_await txn_.use(shard);
       if (!c) co_return shard_down(c.error());
       txn_.mark_wrote(shard);
@@ -66,12 +58,12 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
       std::string sql = step.sql.empty() ? std::string(text) : step.sql;
       Result<backend::TextRows> done = co_await (*c)->query(std::move(sql));
       if (!done) co_return done.error();
-      if (!told && step.sql.empty() && step.shards.front() == shard &&
-          std::find(step.shards.begin(), step.shards.end(), home) == step.shards.end()) {
-        client_.out() += done->notices;
-        complete(done->tag);
-        told = true;
-      }
+      const bool at_home =
+          std::find(step.shards.begin(), step.shards.end(), home) != step.shards.end();
+      const bool answers = at_home ? shard == home : step.shards.front() == shard;
+      if (!tag.empty() || !step.sql.empty() || !answers || !fill->create_text.empty()) continue;
+      client_.out() += done->notices;
+      tag = done->tag;
     }
   }
   RunnerAdapter runner(*this);
@@ -98,7 +90,8 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
     complete(fmt::format("SELECT {}", *rows));
     co_return Result<>();
   }
-  if (!told) complete(ddl ? ddl->verb + " " + ddl->object : "SELECT 0");
+  if (tag.empty()) tag = ddl ? ddl->verb + " " + ddl->object : "SELECT 0";
+  complete(tag);
   co_return Result<>();
 }
 
