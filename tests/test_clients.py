@@ -365,6 +365,23 @@ def test_a_monstrous_statement_gets_an_answer_or_an_error(target, db, terms):
         assert other.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_a_null_key_names_its_column_for_programs(orders):
+    for statement in (
+        "INSERT INTO orders (id) VALUES (1)",
+        "INSERT INTO orders VALUES (NULL, 1), (2, 2)",
+        "COPY orders (id) FROM STDIN",
+    ):
+        with pytest.raises(psycopg.errors.NotNullViolation) as raised:
+            with orders.cursor() as cursor:
+                if statement.startswith("COPY"):
+                    with cursor.copy(statement) as copy:
+                        copy.write_row((1,))
+                else:
+                    cursor.execute(statement)
+        diag = raised.value.diag
+        assert (diag.schema_name, diag.table_name, diag.column_name) == ("public", "orders", "k")
+
+
 # -- asyncpg ---------------------------------------------------------------------------------------
 
 
@@ -437,6 +454,32 @@ def test_asyncpg_over_one_shard_and_over_all(target, orders):
             0,
         ]
         assert statement.get_attributes()[0].name == "n"
+
+    run_asyncpg(target, work)
+
+
+def test_asyncpg_prepares_anew_after_a_schema_change(target, orders):
+    """It decodes rows by what it learned when it prepared: other columns must not come unsaid."""
+
+    async def work(connection):
+        one, all_of_them = "SELECT * FROM orders WHERE k = $1 ORDER BY id", "SELECT * FROM orders"
+        assert len((await connection.fetch(one, 3))[0]) == 4
+        assert len((await connection.fetch(all_of_them))[0]) == 4
+        prepared = await connection.prepare(one)
+        await prepared.fetch(3)  # prepare() alone ends without Sync: the server keeps its locks
+        orders.execute("ALTER TABLE orders ADD COLUMN extra int DEFAULT 7")
+        orders.execute("ALTER TABLE orders ALTER COLUMN amount TYPE text")
+        deadline = time.monotonic() + 5
+        while True:  # until this router's other core has heard of it, too
+            rows = await connection.fetch(one, 3)
+            if len(rows[0]) == 5 or time.monotonic() > deadline:
+                break
+        assert (rows[0]["extra"], rows[0]["amount"]) == (7, "4.50")
+        rows = await connection.fetch(all_of_them)
+        assert len(rows) == 100 and {len(row) for row in rows} == {5}
+        with pytest.raises(asyncpg.InvalidCachedStatementError):
+            async with connection.transaction():
+                await prepared.fetch(3)
 
     run_asyncpg(target, work)
 

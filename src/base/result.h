@@ -3,12 +3,20 @@
 // Thread rule: plain values, no shared state.
 #pragma once
 #include <boost/system/result.hpp>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "base/refusal.h"
 
 namespace shoal {
+
+// What an error is about, for programs (fields s, t, c and R of PostgreSQL's ErrorResponse); empty
+// members are not sent.
+struct ErrorObject {
+  std::string schema, table, column;
+  std::string routine;  // PostgreSQL's, where drivers tell errors apart by it
+};
 
 // One failure as a PostgreSQL client will see it.
 struct Error {
@@ -23,6 +31,7 @@ struct Error {
   std::string shard;        // name of the shard that raised it, empty when the router did
   int position = 0;         // 1-based character offset into the statement's text, 0 = none
   bool fatal = false;       // true: the session (or server connection) can't go on
+  std::shared_ptr<const ErrorObject> object;
   std::string original;     // body of the server's ErrorResponse: goes to the client as it came
 };
 

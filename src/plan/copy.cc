@@ -125,8 +125,7 @@ std::optional<Error> Planner::fill_columns(CopyIn& in, const catalog::Table& t) 
     }
     const DefaultKind kind = default_kind(column, snapshot_, in_.session);
     if (key && kind == DefaultKind::kNone) {
-      return make_error("23502", "null value in column \"" + column.name + "\" of relation \"" +
-                                     t.name + "\" violates not-null constraint");
+      return null_violation(t, column);
     }
     const bool differs = in.reference && kind == DefaultKind::kRowVolatile;
     if (!key && !differs && kind != DefaultKind::kSequence && kind != DefaultKind::kMoment)

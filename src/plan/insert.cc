@@ -116,6 +116,15 @@ std::optional<Error> check_conflict(const sql::Insert& s, const route::Analysis&
   return std::nullopt;
 }
 
+Error null_violation(const catalog::Table& table, const catalog::Column& column) {
+  Error e = make_error("23502", fmt::format("null value in column \"{}\" of relation \"{}\" "
+                                            "violates not-null constraint",
+                                            column.name, table.name));
+  e.object = std::make_shared<ErrorObject>(
+      ErrorObject{.schema = table.schema, .table = table.name, .column = column.name});
+  return e;
+}
+
 Result<InsertTarget> find_columns(const sql::Insert& s, const catalog::Table& t,
                                   std::size_t width) {
   InsertTarget out;
@@ -167,8 +176,7 @@ Result<std::optional<std::vector<ShardId>>> place_rows(const sql::Insert& s,
       auto value = reader.read_stored(*e, column, ks->types[i]);
       if (!value) return value.error();
       if (value->kind == Constant::Kind::kNull) {
-        return make_error("23502", "null value in column \"" + column.name + "\" of relation \"" +
-                                       target.table->name + "\" violates not-null constraint");
+        return null_violation(*target.table, column);
       }
       if (value->kind != Constant::Kind::kValue) return Places();
       key.push_back(*value->value);
@@ -264,8 +272,7 @@ std::optional<Error> Planner::note_defaults(InsertWork& w) const {
         std::find(t.key_attnums.begin(), t.key_attnums.end(), c.attnum) != t.key_attnums.end();
     const DefaultKind kind = note(c);
     if (key && kind == DefaultKind::kNone) {
-      return make_error("23502", "null value in column \"" + c.name + "\" of relation \"" + t.name +
-                                     "\" violates not-null constraint");
+      return null_violation(t, c);
     }
     w.computed |= kind == DefaultKind::kSequence || key;
     const bool copies_differ = kind == DefaultKind::kRowVolatile && t.kind == TableKind::kReference;

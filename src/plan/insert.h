@@ -18,6 +18,9 @@ DefaultKind default_kind(const catalog::Column& c, const catalog::Snapshot& snap
 // What a column gets that a row leaves out, as an expression for home.
 Result<sql::ExprPtr> default_expr(const catalog::Snapshot& snapshot, const catalog::Column& c);
 
+// 23502 as PostgreSQL says it.
+Error null_violation(const catalog::Table& table, const catalog::Column& column);
+
 struct InsertTarget {
   const catalog::Table* table = nullptr;
   std::vector<const catalog::Column*> columns;  // as listed, or the first `width`

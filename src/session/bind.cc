@@ -150,7 +150,8 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
         "26000", bind->statement.empty()
                      ? "unnamed prepared statement does not exist"
                      : fmt::format("prepared statement \"{}\" does not exist", bind->statement));
-  StatementPtr statement = found->second;
+  const Named& named = found->second;
+  StatementPtr statement = named.statement;
   HintEnd end{*this};
   if (statement->hint) SHOAL_CO_TRY(begin_hint(*statement->hint));
   std::string portal_name = name_key(bind->portal);
@@ -158,6 +159,9 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
     co_return aborted_error();
   if (!portal_name.empty() && (portals_.contains(portal_name) || is_kept_cursor(portal_name)))
     co_return make_error("42P03", fmt::format("cursor \"{}\" already exists", bind->portal));
+
+  if (named.shape && named.epoch != snapshot()->epoch && !ddl_in_transaction_)
+    SHOAL_CO_TRY(co_await check_shape(found->first));
 
   Portal portal;
   portal.statement = statement;
@@ -218,7 +222,7 @@ io::Task<Result<>> Session::bind_on_server(const wire::Frame& frame, const wire:
   if (plan.writes) txn_.mark_wrote(portal.link);
   if (plan.user_code) c->user_code = true;
   const bool unnamed = bind.statement.empty();
-  ensure_prepared(*c, statement, unnamed);
+  ensure_prepared(*c, statement, name_key(bind.statement));
   if (unnamed)
     c->out() += frame.bytes;
   else

@@ -155,8 +155,9 @@ Result<> Session::on_parse(const wire::Frame& frame) {
 }
 
 // Puts Parse in front where the connection does not have the statement.
-void Session::ensure_prepared(backend::Connection& c, const StatementPtr& statement, bool unnamed) {
-  if (unnamed) {
+void Session::ensure_prepared(backend::Connection& c, const StatementPtr& statement,
+                              const std::string& client_name) {
+  if (client_name.empty()) {
     if (c.unnamed == statement->server_key) return;
     wire::append_parse(c.out(), "", statement->text, statement->types);
     c.pending().sent('P', {.swallow = true, .tag = tag_});
@@ -170,6 +171,7 @@ void Session::ensure_prepared(backend::Connection& c, const StatementPtr& statem
   wire::append_parse(c.out(), name, statement->text, statement->types);
   c.pending().sent('P', {.swallow = true, .tag = tag_});
   unconfirmed_.push_back(statement->server_key);
+  learn_shape(c, statement, client_name);
 }
 
 // Parse and Describe messages that waited for a shard.
@@ -197,15 +199,18 @@ void Session::send_deferred(backend::Connection& c) {
             std::upper_bound(locals_.begin(), locals_.end(), d.tag,
                              [](std::uint32_t tag, const auto& l) { return tag < l.first; });
         locals_.emplace(place, d.tag, std::move(answer));
+        learn_shape(c, d.statement, name_key(parse->name));
         continue;
       }
       name = c.next_statement_name();
       wire::append_parse_renamed(c.out(), frame, name);
       unconfirmed_.push_back(d.statement->server_key);
       c.pending().sent('P', {.tag = d.tag});
+      learn_shape(c, d.statement, name_key(parse->name));
     } else {
-      bool unnamed = frame.body.size() <= 2;
-      ensure_prepared(c, d.statement, unnamed);
+      Result<wire::Describe> describe = wire::decode_describe(frame.body);
+      const bool unnamed = describe->name.empty();
+      ensure_prepared(c, d.statement, name_key(describe->name));
       wire::append_describe_renamed(c.out(), frame,
                                     unnamed ? "" : c.prepared[d.statement->server_key]);
       c.pending().sent_describe(Target::kStatement, {.tag = d.tag});
@@ -297,7 +302,7 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
                            d->name.empty()
                                ? "unnamed prepared statement does not exist"
                                : fmt::format("prepared statement \"{}\" does not exist", d->name));
-    statement = found->second;
+    statement = found->second.statement;
   } else {
     auto found = portals_.find(name_key(d->name));
     if (found == portals_.end()) {
@@ -341,7 +346,7 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
     if (link_) {
       send_deferred(*link_);
       bool unnamed = d->name.empty();
-      ensure_prepared(*link_, statement, unnamed);
+      ensure_prepared(*link_, statement, name_key(d->name));
       wire::append_describe_renamed(link_->out(), frame,
                                     unnamed ? "" : link_->prepared[statement->server_key]);
       link_->pending().sent_describe(Target::kStatement, {.tag = tag_});
@@ -514,6 +519,7 @@ io::Task<Result<>> Session::on_sync() {
   before_scope_.reset();
   name_changes_.clear();
   unconfirmed_.clear();
+  shapes_due_.clear();
   link_ = nullptr;
   link_executed_ = false;
   if (txn_.implicit()) {

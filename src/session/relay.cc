@@ -46,17 +46,17 @@ void Session::undo_sets(backend::Connection& c) {
 }
 
 void Session::change_name(const std::string& name, StatementPtr statement) {
-  StatementPtr& at = statements_[name];
+  Named& at = statements_[name];
   name_changes_.push_back({tag_, name, std::move(at)});
-  at = std::move(statement);
-  if (!at) statements_.erase(name);
+  at = Named{std::move(statement), nullptr, {}};
+  if (!at.statement) statements_.erase(name);
 }
 
 void Session::undo_names(std::uint32_t tag) {
   while (!name_changes_.empty() && name_changes_.back().tag >= tag) {
     NameChange& change = name_changes_.back();
     // A Parse of the unnamed statement that fails has destroyed the old one all the same.
-    if (change.before && !(change.tag == tag && change.name.empty()))
+    if (change.before.statement && !(change.tag == tag && change.name.empty()))
       statements_[change.name] = std::move(change.before);
     else
       statements_.erase(change.name);
@@ -72,6 +72,7 @@ void Session::forget_unparsed(backend::Connection& c, std::uint32_t tag) {
       c.prepared.erase(key);
   }
   unconfirmed_.clear();
+  shapes_due_.clear();
   undo_names(tag);
 }
 
@@ -106,7 +107,10 @@ io::Task<Result<>> Session::relay(backend::Connection& c) {
     }
     if (frame.type == 'Z') continue;
     if (frame.type == '1' && !unconfirmed_.empty()) unconfirmed_.pop_front();
-    if (verdict.action == wire::PendingResponses::Action::kSwallow && frame.type != 'E') continue;
+    if (verdict.action == wire::PendingResponses::Action::kSwallow && frame.type != 'E') {
+      on_shape(frame);
+      continue;
+    }
     if (!verdict.async) emit_locals(verdict.tag);
     switch (frame.type) {
       case 'E':

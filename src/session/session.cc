@@ -674,7 +674,7 @@ std::string Session::describe_text(const StatementInfo& statement) const {
   if (std::get_if<sql::Explain>(&node)) return "SELECT ''::text AS \"QUERY PLAN\"";
   if (const auto* execute = std::get_if<sql::Execute>(&node)) {
     auto found = statements_.find(execute->name);
-    if (found != statements_.end()) return found->second->text;
+    if (found != statements_.end()) return found->second.statement->text;
   }
   return statement.text;
 }

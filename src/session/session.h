@@ -72,6 +72,11 @@ class Session {
  private:
   friend class OutputAdapter;
   friend class RunnerAdapter;
+  struct Named {
+    StatementPtr statement;
+    Shape shape;  // as it was when the client prepared it; for statements with a name
+    Epoch epoch;  // of the schema under which that was found true last
+  };
   struct Portal {
     StatementPtr statement;
     plan::PlanPtr plan;
@@ -142,12 +147,19 @@ class Session {
   io::Task<Result<backend::Connection*>> link_for_words();
   io::Task<Result<>> settle_link();  // everything sent so far is answered; pipeline goes on
   void send_deferred(backend::Connection& c);
-  void ensure_prepared(backend::Connection& c, const StatementPtr& statement, bool unnamed);
+  void ensure_prepared(backend::Connection& c, const StatementPtr& statement,
+                       const std::string& name);
   io::Task<Result<>> execute_portal(Portal& portal, std::int32_t max_rows);
   void send_buffered_rows(Portal& portal, std::int32_t max_rows);
   io::Task<Result<>> extended_error(Error e);
   void emit_locals(std::uint32_t before_tag);
   void local(std::string_view bytes);  // an answer made here, in its place among the others
+  // ---- shape.cc
+  void learn_shape(backend::Connection& c, const StatementPtr& statement, const std::string& name);
+  void on_shape(const wire::Frame& frame);
+  void keep_shape(const StatementInfo& statement, const std::string& name);
+  io::Task<Result<>> check_shape(std::string name);
+  Result<> same_shape(const Named& named, const exec::Description& now) const;
   // ---- relay.cc
   io::Task<Result<>> relay(backend::Connection& c);
   io::Task<Result<>> relay_copy_in(backend::Connection& c);
@@ -305,7 +317,7 @@ class Session {
   std::map<std::string, std::string> reported_;      // ParameterStatus as the client knows it
   std::string reports_;                              // ParameterStatus frames for the next ready()
   bool ended_by_server_ = false;  // a server sent FATAL for this client's statement
-  std::unordered_map<std::string, StatementPtr> statements_;  // "" is the unnamed one
+  std::unordered_map<std::string, Named> statements_;  // "" is the unnamed one
   std::unordered_map<std::string, Portal> portals_;
   std::map<std::string, Cursor> cursors_;
   std::uint64_t next_cursor_ = 1;
@@ -339,9 +351,15 @@ class Session {
   struct NameChange {
     std::uint32_t tag;
     std::string name;
-    StatementPtr before;  // null: the name was free
+    Named before;  // null: the name was free
   };
   std::vector<NameChange> name_changes_;
+  struct ShapeDue {
+    StatementPtr statement;
+    std::string name;
+    Epoch epoch;
+  };
+  std::deque<ShapeDue> shapes_due_;
   std::deque<std::string> unconfirmed_;  // keys in Connection::prepared, "" = the unnamed one
   backend::Connection* link_ = nullptr;
   ShardId link_shard_;

@@ -25,6 +25,10 @@ enum class Handling {
   kUnparsed,  // the grammar does not know it
 };
 
+// The columns of a statement's rows: types, modifiers, names. Null: not known; empty: no rows.
+using Shape = std::shared_ptr<const std::string>;
+Shape shape_of(std::string_view row_description);  // the whole frame, or nothing
+
 struct StatementInfo {
   std::string text;
   std::vector<std::uint32_t> types;  // of the parameters as the client gave them, 0 = unknown
@@ -42,6 +46,9 @@ struct StatementInfo {
   mutable plan::PlanPtr plan;
   mutable std::uint64_t plan_facts = 0;
   mutable Epoch plan_epoch;
+  // As a server described it under the schema of that epoch.
+  mutable Shape shape;
+  mutable Epoch shape_epoch;
 };
 using StatementPtr = std::shared_ptr<const StatementInfo>;
 

@@ -425,7 +425,7 @@ io::Task<Result<>> Session::run_prepare(const sql::Prepare& p, const sql::Statem
   if (statement->syntax_error) co_return *statement->syntax_error;
   Result<exec::DescriptionPtr> description = co_await describe(*text, types);
   if (!description) co_return description.error();
-  statements_[p.name] = statement;
+  statements_[p.name] = {statement, shape_of((*description)->row_description), snapshot()->epoch};
   complete("PREPARE");
   co_return Result<>();
 }
@@ -435,9 +435,11 @@ io::Task<Result<>> Session::run_execute(const sql::Execute& e, const exec::Bound
   auto found = statements_.find(e.name);
   if (found == statements_.end() || e.name.empty())
     co_return make_error("26000", fmt::format("prepared statement \"{}\" does not exist", e.name));
-  StatementPtr statement = found->second;
+  const Named named = found->second;
+  StatementPtr statement = named.statement;
   Result<exec::DescriptionPtr> description = co_await describe(statement->text, statement->types);
   if (!description) co_return description.error();
+  SHOAL_CO_TRY(same_shape(named, **description));
   const std::vector<std::uint32_t>& types = (*description)->param_types;
   if (types.size() != e.params.size())
     co_return make_error(

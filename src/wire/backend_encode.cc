@@ -80,6 +80,12 @@ void append_error(std::string& out, const Error& error, std::string_view severit
   append_optional(out, 'H', error.hint);
   if (error.position > 0) append_field(out, 'P', std::to_string(error.position));
   if (!error.shard.empty()) append_field(out, 'W', fmt::format("on shard {}", error.shard));
+  if (error.object) {
+    append_optional(out, 's', error.object->schema);
+    append_optional(out, 't', error.object->table);
+    append_optional(out, 'c', error.object->column);
+    append_optional(out, 'R', error.object->routine);
+  }
   append_u8(out, 0);
 }
 

@@ -3,7 +3,7 @@
 
     run.py --postgres HOST:PORT --shoal HOST:PORT --user app --database app [--filter x]
 
-It starts nothing. The last line is `equal=N wording=N refused=N explained=N different=N leaks=N
+It starts nothing. The last line is `equal=N wording=N refused=N different=N leaks=N
 broken=N`; the exit status is 0 when nothing is different, leaked or broken.
 """
 
@@ -108,18 +108,12 @@ def print_transcript(name, transcript):
         print(f"      {entry.line:4} {name:7} {entry.session}: {entry.message}")
 
 
-# Differences that docs/testing.md explains; they are shown and counted apart.
-EXPLAINED = {"names_plan_changes_with_table"}
-
-
 class Score:
     def __init__(self):
         self.counts = dict.fromkeys(
-            ("equal", "wording", "refused", "explained", "different", "leaks", "broken"), 0)
+            ("equal", "wording", "refused", "different", "leaks", "broken"), 0)
 
     def add(self, kind, script, lines=()):
-        if kind == "different" and script.name in EXPLAINED:
-            kind = "explained"
         self.counts[kind] += 1
         if kind != "equal":
             print(f"{kind.upper():9} {script.name}: {script.claim}")
