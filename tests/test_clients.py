@@ -1,9 +1,11 @@
 """Real clients do what they do with PostgreSQL: psql, pgbench, psycopg, asyncpg."""
 
 import asyncio
+import contextlib
 import datetime
 import decimal
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -15,6 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from support.cluster import Cluster
 from support.postgres import bin_dir
 
 
@@ -325,6 +328,54 @@ def test_sessions_do_not_inherit_from_each_other(target):
                 ).fetchone() == ("",)
             with pytest.raises(psycopg.errors.InvalidSqlStatementName):
                 second.execute("EXECUTE left_behind")
+
+
+def test_prepared_statements_mean_the_temporary_table_of_the_moment(target, orders):
+    """psycopg prepares a text that it has seen five times."""
+    count = "SELECT count(*) FROM orders"
+    with target.connect() as connection:
+        connection.execute("CREATE TEMP TABLE other (x int)")
+        for _ in range(8):
+            assert connection.execute(count).fetchone() == (100,)
+        connection.execute("CREATE TEMP TABLE orders (x int)")
+        # PostgreSQL keeps the meaning that the name had when it was prepared.
+        assert connection.execute(count).fetchone() in [(0,), (100,)]
+        assert connection.execute(count + " o").fetchone() == (0,)
+        connection.execute("DROP TABLE orders")
+        assert connection.execute(count).fetchone() == (100,)
+
+
+def test_temporary_tables_and_cursors_of_other_shards_are_kept_together(target, orders):
+    """Several server connections belong to the client then, and all of them stay."""
+    with target.connect() as connection:
+        connection.execute("CREATE TEMP TABLE mine AS SELECT 1 AS x")
+        for k in range(10):
+            connection.execute(
+                f"DECLARE c{k} CURSOR WITH HOLD FOR SELECT k FROM orders WHERE k = {k}"
+            )
+        assert connection.execute("SELECT x FROM mine").fetchone() == (1,)
+        for k in range(10):
+            assert connection.execute(f"FETCH 1 FROM c{k}").fetchone() == (k,)
+        assert connection.execute("SELECT x FROM mine").fetchone() == (1,)
+
+
+def test_a_session_ends_with_the_connection_that_holds_its_temporary_tables():
+    """Going on without them, it would see other tables of their names."""
+    with Cluster(2) as cluster:
+        setup = psycopg.connect(cluster.url(), autocommit=True)
+        setup.execute("CREATE TABLE t (k int PRIMARY KEY)")
+        setup.execute("SELECT create_distributed_table('t', 'k')")
+        setup.execute("INSERT INTO t SELECT generate_series(1, 20)")
+        setup.close()
+        connection = psycopg.connect(cluster.url(), autocommit=True)
+        connection.execute("CREATE TEMP TABLE t (x int)")
+        pid = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while not connection.closed and time.monotonic() < deadline:
+            with contextlib.suppress(psycopg.OperationalError):
+                assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+        assert connection.closed
 
 
 def test_many_clients_at_once_get_their_own_rows(target, orders):

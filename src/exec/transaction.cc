@@ -376,9 +376,11 @@ void Transaction::release() {
   std::vector<Participant> rest;
   for (Participant& p : participants_) {
     p.begun = p.wrote = p.temp = p.read = false;
-    const bool kept =
-        (pinned_.value != 0 && p.shard == pinned_) || (holds_workspace_ && p.shard == kWorkspace);
-    if (kept && !p.connection->broken()) {
+    const bool pinned =
+        is_pinned(p.shard) || (holds_workspace_ && p.shard == kWorkspace);
+    const bool broken = p.connection->broken();
+    lost_pinned_ |= pinned && broken && p.shard != kWorkspace;
+    if (pinned && !broken) {
       p.kept = true;
       p.settled = false;
       rest.push_back(std::move(p));
@@ -444,7 +446,7 @@ io::Task<> Transaction::rollback() {
 }
 
 io::Task<> Transaction::abandon() {
-  pinned_ = ShardId{};
+  pinned_.clear();
   if (backend::Connection* c = enlisted(kWorkspace); c && holds_workspace_) c->tainted = true;
   holds_workspace_ = false;
   for (Participant& p : participants_)
@@ -464,8 +466,12 @@ void Transaction::hold_workspace(bool hold) {
   if (Connection* c = enlisted(kWorkspace); c && hold) c->user_code = true;
 }
 
+bool Transaction::is_pinned(ShardId shard) const {
+  return std::find(pinned_.begin(), pinned_.end(), shard) != pinned_.end();
+}
+
 void Transaction::pin(ShardId shard) {
-  pinned_ = shard;
+  if (!is_pinned(shard)) pinned_.push_back(shard);
   for (Participant& p : participants_)
     if (p.shard == shard) p.connection->tainted = true;
 }

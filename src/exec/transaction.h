@@ -114,9 +114,10 @@ class Transaction {
   // it, too. Null when there is none.
   void set_workspace(backend::Connection* c) { workspace_ = c; }
   backend::Connection* workspace() const { return workspace_; }
-  bool pinned() const { return pinned_.value != 0; }
-  ShardId pinned_shard() const { return pinned_; }
-  void unpin() { pinned_ = ShardId{}; }
+  bool is_pinned(ShardId shard) const;
+  void unpin() { pinned_.clear(); }
+  // A pinned connection broke, and with it what it was kept for.
+  bool lost_pinned() const { return lost_pinned_; }
   // Called with a server connection when a transaction has ended there, before it is given back.
   void on_end(std::function<void(const backend::Connection&)> hook) { on_end_ = std::move(hook); }
 
@@ -153,7 +154,8 @@ class Transaction {
   std::string client_;
   State state_ = State::kIdle;
   bool implicit_ = false;
-  ShardId pinned_;
+  std::vector<ShardId> pinned_;
+  bool lost_pinned_ = false;
   bool holds_workspace_ = false;
   std::string begin_text_;
   std::string isolation_;  // of keep_to_one_shard()

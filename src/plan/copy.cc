@@ -10,9 +10,7 @@ using catalog::TableKind;
 using route::Property;
 
 Oid Planner::named_table(const sql::RangeVar& rv, const catalog::Table*& out) const {
-  const auto& temps = in_.session.temp_tables;
-  const bool temporary =
-      rv.schema.empty() && std::find(temps.begin(), temps.end(), rv.name) != temps.end();
+  const bool temporary = route::is_own_temporary(rv, snapshot_, in_.session);
   out = temporary ? nullptr : snapshot_.resolve_table(in_.session.search_path, rv.schema, rv.name);
   return out == nullptr ? Oid{} : out->oid;
 }

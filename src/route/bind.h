@@ -19,4 +19,8 @@ Analysis bind(const sql::Statement& statement, const catalog::Snapshot& snapshot
 Analysis bind_query(const sql::Select& query, const catalog::Snapshot& snapshot,
                     const SessionFacts& session);
 
+// Whether the name of an existing relation means one in the session's own temporary schema.
+bool is_own_temporary(const sql::RangeVar& name, const catalog::Snapshot& snapshot,
+                      const SessionFacts& session);
+
 }  // namespace shoal::route

@@ -119,6 +119,20 @@ Relation Binder::cte_reference(const sql::RangeVar& rv, CteEntry& entry, Scope* 
   return r;
 }
 
+bool is_own_temporary(const sql::RangeVar& name, const catalog::Snapshot& snapshot,
+                      const SessionFacts& session) {
+  const auto& own = session.temp_tables;
+  if (std::find(own.begin(), own.end(), name.name) == own.end()) return false;
+  if (!name.schema.empty()) return name.schema == "pg_temp";
+  // Where the search path lists pg_temp, it is searched in its turn.
+  const auto& path = session.search_path;
+  const auto at = std::find(path.begin(), path.end(), "pg_temp");
+  if (at == path.end()) return true;
+  const std::vector<std::string> until(path.begin(), at + 1);
+  const catalog::Table* t = snapshot.resolve_table(until, "", name.name);
+  return t == nullptr || t->temporary;
+}
+
 Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
   if (rv.schema.empty()) {
     for (Scope* s = &scope; s != nullptr; s = s->parent) {
@@ -133,9 +147,7 @@ Relation Binder::table(const sql::RangeVar& rv, Scope& scope) {
   r.name = rv.name;
   r.schema = rv.schema;
   r.source = &rv;
-  const bool own_temporary = view_depth_ == 0 && (rv.schema.empty() || rv.schema == "pg_temp") &&
-                             std::find(session_.temp_tables.begin(), session_.temp_tables.end(),
-                                       rv.name) != session_.temp_tables.end();
+  const bool own_temporary = view_depth_ == 0 && is_own_temporary(rv, *a_.snapshot, session_);
   const catalog::Table* t =
       own_temporary ? nullptr : a_.snapshot->resolve_table(path_, rv.schema, rv.name);
   if (own_temporary || (t != nullptr && t->temporary)) {

@@ -17,14 +17,14 @@ struct SessionFacts {
   std::string user;
   std::string date_style = "ISO, MDY", time_zone = "UTC";
   bool standard_strings = true;
-  std::optional<std::string> scope_key;    // SET shoal.key
-  std::optional<std::string> shard;        // SET shoal.shard
+  std::optional<std::string> scope_key;  // SET shoal.key
+  std::optional<std::string> shard;      // SET shoal.shard
   Fanout fanout = Fanout::kAllow;
-  bool require_key = false;                // SET shoal.require_key
-  std::string default_isolation;           // SET default_transaction_isolation; empty: the role's
-  std::vector<std::string> temp_tables;    // this session's own temporary tables (on home)
+  bool require_key = false;              // SET shoal.require_key
+  std::string default_isolation;         // SET default_transaction_isolation; empty: the role's
+  std::vector<std::string> temp_tables;  // relations in this session's temporary schema (home)
   bool in_transaction = false;
-  std::uint64_t settings_hash = 0;         // changes whenever anything above changes
+  std::uint64_t settings_hash = 0;  // changes whenever anything above changes
 };
 
 // One bound parameter. `type` 0 = not known (the planner asks for kNeedTypes then).

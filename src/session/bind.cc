@@ -226,7 +226,7 @@ io::Task<Result<>> Session::bind_on_server(const wire::Frame& frame, const wire:
   if (unnamed)
     c->out() += frame.bytes;
   else
-    wire::append_bind_renamed(c->out(), frame, c->prepared[statement->server_key]);
+    wire::append_bind_renamed(c->out(), frame, c->prepared[server_key(*statement)]);
   c->pending().sent('B', {.tag = tag_});
   portal.on_server = true;
   portal.bound = exec::Bound();

@@ -157,20 +157,21 @@ Result<> Session::on_parse(const wire::Frame& frame) {
 // Puts Parse in front where the connection does not have the statement.
 void Session::ensure_prepared(backend::Connection& c, const StatementPtr& statement,
                               const std::string& client_name) {
+  const std::string& key = server_key(*statement);
   if (client_name.empty()) {
-    if (c.unnamed == statement->server_key) return;
+    if (c.unnamed == key) return;
     wire::append_parse(c.out(), "", statement->text, statement->types);
     c.pending().sent('P', {.swallow = true, .tag = tag_});
-    c.unnamed = statement->server_key;
+    c.unnamed = key;
     unconfirmed_.emplace_back();
     return;
   }
-  std::string& name = c.prepared[statement->server_key];
+  std::string& name = c.prepared[key];
   if (!name.empty()) return;
   name = c.next_statement_name();
   wire::append_parse(c.out(), name, statement->text, statement->types);
   c.pending().sent('P', {.swallow = true, .tag = tag_});
-  unconfirmed_.push_back(statement->server_key);
+  unconfirmed_.push_back(key);
   learn_shape(c, statement, client_name);
 }
 
@@ -185,12 +186,12 @@ void Session::send_deferred(backend::Connection& c) {
       Result<wire::Parse> parse = wire::decode_parse(frame.body);
       if (parse->name.empty()) {
         c.out() += frame.bytes;
-        c.unnamed = d.statement->server_key;
+        c.unnamed = server_key(*d.statement);
         unconfirmed_.emplace_back();
         c.pending().sent('P', {.tag = d.tag});
         continue;
       }
-      std::string& name = c.prepared[d.statement->server_key];
+      std::string& name = c.prepared[server_key(*d.statement)];
       if (!name.empty()) {
         std::string answer;
         wire::append_parse_complete(answer);
@@ -204,7 +205,7 @@ void Session::send_deferred(backend::Connection& c) {
       }
       name = c.next_statement_name();
       wire::append_parse_renamed(c.out(), frame, name);
-      unconfirmed_.push_back(d.statement->server_key);
+      unconfirmed_.push_back(server_key(*d.statement));
       c.pending().sent('P', {.tag = d.tag});
       learn_shape(c, d.statement, name_key(parse->name));
     } else {
@@ -212,7 +213,7 @@ void Session::send_deferred(backend::Connection& c) {
       const bool unnamed = describe->name.empty();
       ensure_prepared(c, d.statement, name_key(describe->name));
       wire::append_describe_renamed(c.out(), frame,
-                                    unnamed ? "" : c.prepared[d.statement->server_key]);
+                                    unnamed ? "" : c.prepared[server_key(*d.statement)]);
       c.pending().sent_describe(Target::kStatement, {.tag = d.tag});
     }
   }
@@ -348,7 +349,7 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
       bool unnamed = d->name.empty();
       ensure_prepared(*link_, statement, name_key(d->name));
       wire::append_describe_renamed(link_->out(), frame,
-                                    unnamed ? "" : link_->prepared[statement->server_key]);
+                                    unnamed ? "" : link_->prepared[server_key(*statement)]);
       link_->pending().sent_describe(Target::kStatement, {.tag = tag_});
     } else {
       deferred_.push_back({'D', std::string(frame.bytes), statement, tag_});

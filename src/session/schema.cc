@@ -9,23 +9,12 @@ namespace shoal::session {
 io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string_view text) {
   const auto* ddl = std::get_if<sql::Ddl>(&statement.node);
   ShardId home = snapshot()->home;
-  const auto* select = std::get_if<sql::SelectPtr>(&statement.node);
-  const sql::RangeVar* into = select && (*select)->into ? &*(*select)->into : nullptr;
   Result<TableToFill> fill;
   if (!facts_.shard) fill = table_to_fill(statement, *snapshot(), facts_);
   if (!fill) co_return fill.error();
-  if ((ddl && ddl->temporary) || (into && into->persistence == 't')) {
-    SHOAL_CO_TRY(check_temporary(statement));
-    Result<> done = co_await pass_text(home, text, true);
-    if (!done || server_error_) co_return done;
-    if (into) temp_tables_.insert(into->name);
-    if (ddl)
-      for (const sql::RangeVar& name : ddl->names) temp_tables_.insert(name.name);
-    txn_.mark_temp(home);
-    txn_.pin(home);
-    facts_changed();
-    co_return Result<>();
-  }
+  Result<bool> temporary = is_about_temporary(statement);
+  if (!temporary) co_return temporary.error();
+  if (*temporary) co_return co_await run_temporary_ddl(statement, text);
   if (!services_.commands || facts_.shard) {
     // SET shoal.shard: the client speaks to one server, on its own responsibility.
     plan::Plan plan;
@@ -81,9 +70,8 @@ io::Task<Result<>> Session::run_ddl(const sql::Statement& statement, std::string
     if (!done) co_return done.error();
     SHOAL_CO_TRY(co_await refresh_derived_snapshot());
   }
-  if (ddl && ddl->verb == "DROP")
-    for (const sql::RangeVar& name : ddl->names)
-      if (temp_tables_.erase(name.name) > 0) facts_changed();
+  // CASCADE may have dropped temporary views.
+  if (!facts_.temp_tables.empty()) SHOAL_CO_TRY(co_await read_temporary_names());
   if (!fill->insert_text.empty()) {
     Result<std::uint64_t> rows = co_await fill_table(std::move(fill->insert_text), had_ddl);
     if (!rows) co_return rows.error();

@@ -272,29 +272,6 @@ Result<> Session::check_scope(const sql::Statement& statement, Handling handling
   return {};
 }
 
-// A temporary table or view is on home: its query must be answered there, as it stands.
-Result<> Session::check_temporary(const sql::Statement& statement) {
-  sql::SelectPtr query;
-  if (const auto* ddl = std::get_if<sql::Ddl>(&statement.node); ddl != nullptr && ddl->query)
-    query = sql::clone(*ddl->query);
-  if (const auto* select = std::get_if<sql::SelectPtr>(&statement.node)) {
-    query = sql::clone(**select);
-    query->into.reset();
-  }
-  if (!query) return {};
-  sql::Statement inner;
-  inner.text = sql::deparse(*query);
-  inner.max_param = statement.max_param;
-  inner.has_opaque = statement.has_opaque;
-  inner.node = std::move(query);
-  const plan::PlanPtr plan = make_plan(inner, {});
-  if (const auto* refused = std::get_if<Error>(&plan->node)) return *refused;
-  const auto* forward = std::get_if<plan::Forward>(&plan->node);
-  if (forward && forward->shard == snapshot()->home && forward->text.sql.empty()) return {};
-  return refuse(Refusal::kTempTable, "its query reads tables that are not on the home shard",
-                "CREATE it empty, and INSERT the rows that a SELECT gives");
-}
-
 // A portal or cursor shows what it was opened for.
 Result<> Session::check_opened(const std::optional<std::string>& key) const {
   if (!facts().scope_key || facts().scope_key == key) return {};

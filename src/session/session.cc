@@ -152,6 +152,12 @@ io::Task<> Session::run() {
       going = e;
       break;
     }
+    if (txn_.lost_pinned()) {
+      going = make_error("57P01",
+                         "terminating connection because the server connection with this session's "
+                         "temporary tables, locks or cursors was lost");
+      break;
+    }
     Result<wire::Frame> frame = co_await client_.next();
     if (!frame) {
       going = frame.error();
@@ -418,7 +424,7 @@ io::Task<Result<exec::DescriptionPtr>> Session::describe(std::string_view text,
                                                          const std::vector<std::uint32_t>& types) {
   std::string path;
   for (const std::string& s : facts_.search_path) path += s + ",";
-  bool inside = ddl_in_transaction_ || !temp_tables_.empty();
+  bool inside = ddl_in_transaction_ || !facts_.temp_tables.empty();
   bool idle = txn_.idle();
   Result<exec::DescriptionPtr> description =
       co_await exec::describe(txn_, text, types, path, inside);

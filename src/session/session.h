@@ -211,6 +211,14 @@ class Session {
   Result<> begin_hint(const sql::Hint& hint);
   Result<> check_scope(const sql::Statement& statement, Handling handling) const;
   Result<> check_temporary(const sql::Statement& statement);
+  // ---- temporary.cc
+  // Names a statement on server connections, until the next call. What was parsed before a
+  // temporary relation hid another keeps its meaning there, so it must not be taken for the text's.
+  const std::string& server_key(const StatementInfo& statement);
+  Result<bool> is_about_temporary(const sql::Statement& statement);
+  io::Task<Result<>> run_temporary_ddl(const sql::Statement& statement, std::string_view text);
+  io::Task<Result<>> read_temporary_names();
+  io::Task<> end_temporary(bool committed);
   Result<> check_opened(const std::optional<std::string>& key) const;
   // Runs `change` on the facts, and, unless it is local, on those that outlive the transaction.
   template <class Change>
@@ -324,7 +332,8 @@ class Session {
   std::map<std::uint32_t, exec::DescriptionPtr> kept_;  // by the table that keeps a query's rows
   std::vector<Savepoint> savepoints_;
   std::vector<std::string> sets_;  // SET statements of the open transaction, for a pull's workspace
-  std::set<std::string> temp_tables_;
+  bool temporary_changed_ = false;  // by the open transaction
+  std::string key_beside_temporary_;
   sql::Normalized normalized_;
   std::uint64_t unique_ = 0;
   bool ddl_in_transaction_ = false;

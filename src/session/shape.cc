@@ -21,7 +21,7 @@ Shape shape_of(std::string_view row_description) {
 void Session::learn_shape(backend::Connection& c, const StatementPtr& statement,
                           const std::string& name) {
   const Epoch epoch = snapshot()->epoch;
-  if (ddl_in_transaction_) return;
+  if (ddl_in_transaction_ || !facts_.temp_tables.empty()) return;
   if (statement->shape && statement->shape_epoch == epoch) {
     keep_shape(*statement, name);
     return;

@@ -34,6 +34,7 @@ void Session::on_transaction_end(bool committed) {
   ddl_in_transaction_ = false;
   derived_.reset();
   isolation_.clear();
+  if (!committed) temporary_changed_ = false;
   ++context_.counters.transactions;
 }
 
@@ -132,6 +133,7 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
     bool committed = relayed && !server_error_;
     on_transaction_end(committed);
     txn_.ended();
+    co_await end_temporary(committed);
     if (services_.commands && services_.commands->changed())
       co_await services_.commands->finish(committed);
     if (!relayed && wrote && c_lost(relayed.error()))
@@ -143,6 +145,7 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   Result<std::string> tag = co_await txn_.commit();
   bool committed = tag && *tag == "COMMIT";
   on_transaction_end(committed);
+  co_await end_temporary(committed);
   if (services_.commands && services_.commands->changed())
     co_await services_.commands->finish(committed);
   if (!tag) co_return tag.error();
@@ -236,6 +239,7 @@ io::Task<Result<>> Session::finish_implicit() {
   }
   Result<std::string> tag = co_await txn_.commit();
   on_transaction_end(tag.has_value());
+  co_await end_temporary(tag.has_value());
   if (services_.commands && services_.commands->changed())
     co_await services_.commands->finish(tag.has_value());
   if (!tag) co_return tag.error();

@@ -165,7 +165,9 @@ io::Task<Result<>> Session::run_set(const sql::SetVariable& set, std::string_vie
         if (auto it = settings_.find(special); it != settings_.end()) kept.insert(*it);
       settings_ = std::move(kept);
       if (txn_.idle() && !before_scope_) before_scope_ = facts_;
+      std::vector<std::string> temporary = std::move(facts_.temp_tables);
       facts_ = initial_facts_;
+      facts_.temp_tables = std::move(temporary);
       if (auto role = settings_.find("role"); role != settings_.end()) facts_.user = user;
       local_facts_.reset();
     } else if (set.kind == Kind::kMulti) {
@@ -264,7 +266,6 @@ void Session::apply_setting_to_facts(const std::string& name,
 }
 
 void Session::facts_changed() {
-  facts_.temp_tables.assign(temp_tables_.begin(), temp_tables_.end());
   hash_facts(facts_);
 }
 
@@ -334,7 +335,7 @@ Result<> Session::note_set_config(const sql::Statement& statement, const exec::B
 io::Task<Result<>> Session::mind_sequences(backend::Connection& c, bool writes,
                                            std::string_view text) {
   bool ours = c.pid() == sequence_pid_ && c.served <= sequence_served_ + 1;
-  if (reads_sequences(text) && txn_.pinned_shard() != c.shard()) {
+  if (reads_sequences(text) && !txn_.is_pinned(c.shard())) {
     if (sequence_pid_ == 0) {
       // Whatever another client left there must not be seen: the server says that there is nothing.
       Result<backend::TextRows> discarded = co_await c.query("DISCARD SEQUENCES");
@@ -368,7 +369,6 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
     sequence_pid_ = 0;
     statements_.clear();
     portals_.clear();
-    temp_tables_.clear();
     settings_ = initial_settings_;
     facts_ = initial_facts_;
     local_facts_.reset();
@@ -376,6 +376,9 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
     Result<backend::Connection*> c = co_await txn_.use(shard);
     if (!c) co_return c.error();
     report_parameters(**c);
+  } else if (d.what == sql::Discard::What::kTemp) {
+    SHOAL_CO_TRY(co_await pass_text(snapshot()->home, text, true));
+    co_return co_await read_temporary_names();
   } else if (d.what != sql::Discard::What::kPlans) {
     co_return co_await pass_text(shard, text, true);
   }
