@@ -79,6 +79,8 @@ void DdlPlanner::forget_dropped() {
   plan_.catalog_sql.push_back(
       "DELETE FROM shoal.placed_table p WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c"
       " WHERE c.oid = p.relation)");
+  plan_.catalog_sql.push_back(
+      "DELETE FROM shoal.declared_function WHERE pg_catalog.to_regprocedure(function) IS NULL");
 }
 
 Result<> DdlPlanner::refuse_reading_shards(const sql::Select& query, const char* what) const {
@@ -339,6 +341,7 @@ Result<> DdlPlanner::plan_ddl(const sql::Ddl& d) {
   if (object == "SEQUENCE") return plan_sequence(d);
   if (d.relation) return plan_hanging(d);
   if (is_function(object)) {
+    if (d.verb != "CREATE") forget_dropped();  // what was declared is not the next of its name
     others_if_possible(d.verb == "CREATE");
     return {};
   }

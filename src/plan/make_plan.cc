@@ -274,6 +274,10 @@ Plan Planner::run_code() {
       if (body.empty() || !plpgsql) reach.unproved = "its language is not known";
     }
     if (!reach.unproved.empty()) return refused(Refusal::kUserFunction, reach.unproved);
+    if (!reach.session_state.empty()) {
+      return refused(Refusal::kPinned, reach.session_state,
+                     "do this in a statement of its own, outside of functions and DO");
+    }
   }
   Plan out = forward(snapshot_.home, "code that reads tables of the home shard only");
   out.writes = out.user_code = true;

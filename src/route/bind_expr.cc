@@ -249,7 +249,12 @@ void Binder::user_function(const catalog::Function& f) {
     return;
   }
   if (hides()) {
-    reached(reach_of(f, *a_.snapshot), "");
+    const Reach reach = reach_of(f, *a_.snapshot);
+    reached(reach, "");
+    if (!reach.session_state.empty()) {
+      refuse_once(refuse(Refusal::kPinned, reach.session_state,
+                         "do this in a statement of its own, outside of functions"));
+    }
   } else if (f.volatility == catalog::Volatility::kVolatile) {
     effects_->row_volatile = true;
     effects_->home_action = true;

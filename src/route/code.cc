@@ -25,6 +25,12 @@ constexpr std::array<std::string_view, 17> kOutOfSight{
     "prepare", "import", "reassign", "cluster", "reindex", "vacuum",  "grant",  "revoke"};
 constexpr std::array<std::string_view, 6> kWriting{"insert", "update",   "delete",
                                                    "merge",  "truncate", "lock"};
+// What may stand before a statement of SQL or PL/pgSQL.
+constexpr std::array<std::string_view, 6> kBeforeStatement{";",    "begin", "then",
+                                                           "else", "loop",  "atomic"};
+constexpr std::array<std::string_view, 4> kSessionLocks{
+    "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared"};
 constexpr std::array<std::string_view, 5> kMomentWords{
     "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"};
 // Functions in C of well-known extensions that touch no table.
@@ -55,6 +61,9 @@ class CodeReader {
   void named_relations(std::string_view name, bool qualified_catalog, bool writing);
   void calls(std::string_view name, bool only_of_rows);
   void operators(std::string_view run);
+  void leaves(std::string what) {
+    if (out.session_state.empty()) out.session_state = std::move(what);
+  }
 
   const catalog::Snapshot& snapshot_;
   std::set<std::uint32_t> seen_;
@@ -86,8 +95,10 @@ void CodeReader::function(const Function& f) {
   }
   if (depth_ >= kMaxDepth) return unproved("function " + f.name + " calls too many others");
   ++depth_;
-  const bool known = out.unproved.empty();
+  const bool known = out.unproved.empty(), nothing = out.session_state.empty();
   body(f.body);
+  if (nothing && !out.session_state.empty())
+    out.session_state = "function " + f.name + ": " + out.session_state;
   if (known && !out.unproved.empty()) out.unproved = "function " + f.name + ": " + out.unproved;
   --depth_;
 }
@@ -192,7 +203,12 @@ void CodeReader::body(std::string_view text) {
       const std::string_view next = i + 1 < words.size() ? words[i + 1].text : "";
       if (w.text == "do" && next != "nothing" && next != "update") return unproved("it uses DO");
       if (among(kMomentWords, w.text)) out.effects.moment = true;
+      const bool first = i == 0 || among(kBeforeStatement, words[i - 1].text);
+      if (first && (w.text == "set" || w.text == "reset")) leaves("it changes settings");
+      if (first && w.text == "listen") leaves("it listens");
     }
+    if (w.call && w.text == "set_config") leaves("it changes settings");
+    if (w.call && among(kSessionLocks, w.text)) leaves("it takes locks of the session");
     named_relations(w.text, catalogs, writing);
     if (w.call || w.dotted) calls(w.text, !w.call);
   }

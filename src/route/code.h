@@ -14,6 +14,9 @@ namespace shoal::route {
 
 struct Reach {
   std::string unproved;  // why nothing is certain; empty: all of this holds
+  // What it leaves in its server session, which no other connection of the client learns of: a
+  // setting, a lock. Empty: nothing.
+  std::string session_state;
   // Of what it calls; home and home_action also when it reads or writes tables of home.
   Effects effects;
   std::vector<const catalog::Table*> tables;  // that it may touch

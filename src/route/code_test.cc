@@ -65,6 +65,24 @@ TEST_F(Code, statements_made_at_run_time_prove_nothing) {
   EXPECT_EQ(of("INSERT INTO note VALUES (1) ON CONFLICT DO NOTHING").unproved, "");
 }
 
+TEST_F(Code, what_it_leaves_in_its_session_is_told) {
+  for (const char* body :
+       {"SELECT set_config('a.b', $1, false)",
+        "BEGIN PERFORM pg_catalog.set_config('a.b', x, true); END", "SET search_path = app",
+        "BEGIN IF x THEN SET LOCAL a.b = '1'; END IF; END", "BEGIN NULL; RESET a.b; END",
+        "SELECT pg_advisory_lock(1)", "BEGIN RETURN pg_try_advisory_lock($1, 2); END"}) {
+    EXPECT_NE(of(body).session_state, "") << body;
+  }
+  add("sets", "SELECT set_config('a.b', '1', false)");
+  EXPECT_EQ(of("SELECT sets()").session_state, "function f: function sets: it changes settings");
+  for (const char* body : {"UPDATE single SET n = 1",
+                           "INSERT INTO single VALUES (1) ON CONFLICT (n) DO UPDATE SET n = 1",
+                           "SELECT current_setting('a.b', true)", "SELECT pg_advisory_xact_lock(1)",
+                           "SELECT 'SET a.b = 1'"}) {
+    EXPECT_EQ(of(body).session_state, "") << body;
+  }
+}
+
 TEST_F(Code, tables_of_home_keep_it_at_home) {
   const Reach r = of("SELECT max(x) FROM note");
   EXPECT_EQ(r.unproved, "");
