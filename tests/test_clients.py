@@ -303,6 +303,46 @@ def test_cancel_ends_a_statement_on_all_shards(target, orders):
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (100,)
 
 
+def test_cancel_ends_statements_that_wait_for_server_connections(target, orders):
+    """Also between the steps of one statement, when nothing of it runs on any server."""
+    heavy = "SELECT count(*) FROM orders a, orders b, orders c, generate_series(1, 1000000)"
+
+    async def cancelled(connection):
+        with contextlib.suppress(asyncio.TimeoutError):
+            await connection.fetch(heavy, timeout=0.3)
+
+    async def work():
+        connections = [await asyncpg.connect(target.url) for _ in range(150)]
+        await asyncio.gather(*(cancelled(c) for c in connections))
+        counts = [c.fetchval("SELECT count(*) FROM orders", timeout=20) for c in connections]
+        assert set(await asyncio.gather(*counts)) == {100}
+        for connection in connections:
+            await connection.close()
+
+    asyncio.run(work())
+
+
+def test_many_gathering_statements_do_not_wait_for_each_other(target, orders):
+    """Each needs two connections to home: one whose rows it reads, and one that it finishes on."""
+
+    async def work():
+        connections = [await asyncpg.connect(target.url) for _ in range(150)]
+        start = time.monotonic()
+        query = "SELECT count(*) FROM orders a JOIN orders b ON a.id = b.id + 1"
+        counts = [c.fetchval(query, timeout=60) for c in connections]
+        assert set(await asyncio.gather(*counts)) == {99}
+        inside = [c.transaction() for c in connections]
+        await asyncio.gather(*(t.start() for t in inside[:50]))
+        counts = [c.fetchval(query, timeout=60) for c in connections[:50]]
+        assert set(await asyncio.gather(*counts)) == {99}
+        await asyncio.gather(*(t.rollback() for t in inside[:50]))
+        assert time.monotonic() - start < 25, "one waited for pool_wait"
+        for connection in connections:
+            await connection.close()
+
+    asyncio.run(work())
+
+
 def test_client_side_identifiers_and_types(orders):
     query = sql.SQL(
         "SELECT {}, %s::uuid, %s::jsonb, %s::timestamptz FROM {} WHERE k = 1 ORDER BY id LIMIT 1"

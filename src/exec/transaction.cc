@@ -214,8 +214,14 @@ io::Task<Result<>> Transaction::settle(Connection& c) {
   co_return Result<>();
 }
 
+Result<> Transaction::check_cancel() const {
+  if (!cancelled_) return {};
+  return make_error("57014", "canceling statement due to user request");
+}
+
 Connection* Transaction::use_at_once(ShardId shard) {
   if (shard == kWorkspace) return nullptr;
+  if (cancelled_) return nullptr;
   if (state_ != State::kIdle && (!isolation_.empty() || !replay_.empty())) return nullptr;
   Participant* p = participant(shard);
   if (!p) {
@@ -231,6 +237,7 @@ Connection* Transaction::use_at_once(ShardId shard) {
 }
 
 io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
+  SHOAL_CO_TRY(check_cancel());
   Participant* p = participant(shard);
   if (p && p->connection->broken()) {
     fail();
@@ -247,6 +254,7 @@ io::Task<Result<Connection*>> Transaction::enter(ShardId shard) {
       taken = std::move(*c);
     }
     p = &add(std::move(taken), shard);
+    SHOAL_CO_TRY(check_cancel());
   }
   Connection* connection = p->connection.get();
   if (!p->settled && p->kept) {

@@ -110,6 +110,11 @@ class Transaction {
   void pin(ShardId shard);
   // Keeps kWorkspace beyond the transaction, for cursors WITH HOLD; then it may go.
   void hold_workspace(bool hold);
+  // A cancel request: what the running statement has not begun yet fails (57014), whichever
+  // connection it waits for. Until the client's next message.
+  void cancel() { cancelled_ = true; }
+  void forget_cancel() { cancelled_ = false; }
+  Result<> check_cancel() const;
   // A connection beside the transaction that works for its statement now: a cancel request is for
   // it, too. Null when there is none.
   void set_workspace(backend::Connection* c) { workspace_ = c; }
@@ -157,6 +162,7 @@ class Transaction {
   std::vector<ShardId> pinned_;
   bool lost_pinned_ = false;
   bool holds_workspace_ = false;
+  bool cancelled_ = false;
   std::string begin_text_;
   std::string isolation_;  // of keep_to_one_shard()
   struct Replayed {

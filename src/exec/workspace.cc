@@ -36,6 +36,7 @@ class FinishedRows : public PassingRows {
 io::Task<Result<Workspace>> Workspace::take(Run run) {
   Result<Borrowed> connection = co_await Borrowed::take(run.transaction, run.request.snapshot.home);
   if (!connection) co_return connection.error();
+  SHOAL_CO_TRY(run.transaction.check_cancel());
   if (run.request.plan.user_code) (*connection)->user_code = true;
   co_return Workspace(std::move(*connection));
 }

@@ -388,6 +388,8 @@ Plan Planner::insert(const sql::Insert& s) {
   }
   if (a.modifying_cte) return modifying_cte(a);
   if (a.opaque || t == nullptr || a.relation(a.target).view) {
+    if (a.temporary)
+      return refused(Refusal::kTempTable, "the columns of temporary tables are home's");
     return refused(Refusal::kUnknownGrammar,
                    "a part of the statement is not understood by the router");
   }

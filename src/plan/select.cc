@@ -19,6 +19,8 @@ Plan Planner::select(const sql::Select& s) {
   }
   if (a.modifying_cte) return modifying_cte(a);
   if (a.opaque) {
+    if (a.temporary)
+      return refused(Refusal::kTempTable, "the columns of temporary tables are home's");
     return refused(Refusal::kUnknownGrammar,
                    "a part of the statement is not understood by the router");
   }

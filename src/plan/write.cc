@@ -65,6 +65,8 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
   }
   if (a.modifying_cte) return modifying_cte(a);
   if (a.opaque || target.table == nullptr) {
+    if (a.temporary)
+      return refused(Refusal::kTempTable, "the columns of temporary tables are home's");
     return refused(Refusal::kUnknownGrammar,
                    "a part of the statement is not understood by the router");
   }

@@ -64,7 +64,7 @@ Result<TableToFill> table_to_fill(const sql::Statement& statement,
   if (!a.sharded) return out;
   if (temporary) {
     return refuse(Refusal::kTempTable, "a temporary table or view of a query over sharded tables",
-                  "make an ordinary table, or CREATE TEMP TABLE first and INSERT the rows into it");
+                  "make an ordinary table");
   }
   if (as && ddl->object != "TABLE") return out;
   std::string body;

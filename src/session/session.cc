@@ -163,6 +163,7 @@ io::Task<> Session::run() {
       going = frame.error();
       break;
     }
+    txn_.forget_cancel();
     view_.state = "active";
     view_.since = io::Clock::now();
     switch (frame->type) {
@@ -241,6 +242,7 @@ void Session::shut_down() {
 // A request may reach its server late. A connection that one is under way for is therefore never
 // handed to another client, whose statement it could hit.
 void Session::cancel() {
+  txn_.cancel();
   auto send = [this](backend::Connection& c) {
     if (c.pending().all_answered()) return;
     c.tainted = true;

@@ -92,10 +92,14 @@ io::Task<Result<>> Session::read_temporary_names() {
   co_return Result<>();
 }
 
-// ON COMMIT DROP has dropped tables, and what hung on them. A connection that fails here ends the
-// session, since it is pinned.
+// ON COMMIT DROP has dropped tables, and what hung on them. Without knowing which, the session
+// cannot go on: it ends with its pinned connection.
 io::Task<> Session::end_temporary(bool committed) {
-  if (std::exchange(temporary_changed_, false) && committed) (void)co_await read_temporary_names();
+  if (!std::exchange(temporary_changed_, false) || !committed) co_return;
+  txn_.forget_cancel();  // too late
+  Result<> read = co_await read_temporary_names();
+  if (read) co_return;
+  if (backend::Connection* c = txn_.enlisted(snapshot()->home)) c->close();
 }
 
 // A temporary table or view is on home: its query must be answered there, as it stands.

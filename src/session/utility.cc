@@ -378,7 +378,9 @@ io::Task<Result<>> Session::run_discard(const sql::Discard& d, std::string_view 
     report_parameters(**c);
   } else if (d.what == sql::Discard::What::kTemp) {
     SHOAL_CO_TRY(co_await pass_text(snapshot()->home, text, true));
-    co_return co_await read_temporary_names();
+    if (!server_error_) change_facts(false, [&] { facts_.temp_tables.clear(); });
+    facts_changed();
+    co_return Result<>();
   } else if (d.what != sql::Discard::What::kPlans) {
     co_return co_await pass_text(shard, text, true);
   }
