@@ -5,6 +5,8 @@ namespace shoal::backend {
 namespace {
 
 constexpr io::Milliseconds kBelieved{50};
+// One more connection for each so many.
+constexpr std::size_t kBesideShare = 8;
 
 }  // namespace
 
@@ -17,40 +19,54 @@ Pool::Bucket* Pool::bucket(const Endpoint& endpoint, const Login& login) {
   return b.get();
 }
 
+std::size_t Pool::most(Use use) const {
+  if (use == Use::kStatement) return share_;
+  return share_ + std::max<std::size_t>(1, share_ / kBesideShare);
+}
+
 std::unique_ptr<Connection> Pool::try_take(Bucket* b) {
-  while (!b->idle.empty()) {
-    std::unique_ptr<Connection> c = std::move(b->idle.back());
-    b->idle.pop_back();
+  if (b->taken() >= share_) return nullptr;
+  return take_idle(*b);
+}
+
+std::unique_ptr<Connection> Pool::take_idle(Bucket& b) {
+  while (!b.idle.empty()) {
+    std::unique_ptr<Connection> c = std::move(b.idle.back());
+    b.idle.pop_back();
     // A server that ended the connection meanwhile has said so. Asking costs a system call, so a
     // connection that was busy a moment ago is believed.
     bool rested = io::Clock::now() - c->idle_since > kBelieved;
     if (c->broken() || (rested && c->poll())) {
       c->close();
-      --b->total;
+      --b.total;
       continue;
     }
-    b->busy.push_back(c.get());
-    c->bucket = b;
+    b.busy.push_back(c.get());
+    c->bucket = &b;
     ++c->served;
     return c;
   }
   return nullptr;
 }
 
-io::Task<Result<std::unique_ptr<Connection>>> Pool::acquire(Endpoint endpoint, Login login) {
+io::Task<Result<std::unique_ptr<Connection>>> Pool::acquire(Endpoint endpoint, Login login,
+                                                            Use use) {
   Bucket& b = *bucket(endpoint, login);
   io::Deadline deadline = io::Deadline::in(limits_.pool_wait);
   for (;;) {
-    if (std::unique_ptr<Connection> c = try_take(&b)) co_return std::move(c);
-    if (b.total < share_) break;
+    if (b.taken() < most(use)) {
+      if (std::unique_ptr<Connection> c = take_idle(b)) co_return std::move(c);
+      break;
+    }
     Bucket::Waiter waiter;
+    waiter.use = use;
     waiter.since = io::Clock::now();
     b.waiters.push_back(&waiter);
     bool woken = co_await waiter.event.wait(deadline);
     b.waiters.remove(&waiter);
     if (!woken && !waiter.granted)
       co_return refuse(Refusal::kPoolWait, fmt::format("all {} connections to shard {} are in use",
-                                                       share_, endpoint.name));
+                                                       most(use), endpoint.name));
   }
   ++b.total;
   ++b.opening;
@@ -70,7 +86,7 @@ io::Task<Result<std::unique_ptr<Connection>>> Pool::acquire(Endpoint endpoint, L
 
 void Pool::wake(Bucket& b) {
   for (Bucket::Waiter* w : b.waiters) {
-    if (w->granted) continue;
+    if (w->granted || b.taken() >= most(w->use)) continue;
     w->granted = true;
     w->event.set();
     return;

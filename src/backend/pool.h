@@ -38,9 +38,13 @@ class Pool {
   // An idle connection without waiting, or nothing.
   std::unique_ptr<Connection> try_take(Bucket* bucket);
 
+  // What a connection is for. Whoever holds one for a statement may wait for one beside it, on the
+  // same shard: so that these do not wait for each other, a few more may be open for the latter.
+  enum class Use { kStatement, kBeside };
   // A connection that is ready and idle, owned by the caller until release() or destruction.
   // Errors: SH0608 at the pool_wait limit, what Connection::open reports.
-  io::Task<Result<std::unique_ptr<Connection>>> acquire(Endpoint endpoint, Login login);
+  io::Task<Result<std::unique_ptr<Connection>>> acquire(Endpoint endpoint, Login login,
+                                                        Use use = Use::kStatement);
   // Takes it back: kept when reusable, destroyed otherwise; wakes the next waiter.
   void release(std::unique_ptr<Connection> connection);
 
@@ -55,6 +59,8 @@ class Pool {
 
  private:
   void wake(Bucket& bucket);
+  std::size_t most(Use use) const;
+  std::unique_ptr<Connection> take_idle(Bucket& bucket);
 
   std::size_t share_;
   Limits limits_;
@@ -66,9 +72,11 @@ struct Pool::Bucket {
   std::vector<std::unique_ptr<Connection>> idle;
   std::vector<const Connection*> busy;
   std::size_t total = 0, opening = 0;
+  std::size_t taken() const { return busy.size() + opening; }
   struct Waiter {
     io::Event event;
     io::Clock::time_point since;
+    Use use = Use::kStatement;
     bool granted = false;
   };
   std::list<Waiter*> waiters;

@@ -33,8 +33,8 @@ io::Task<Result<Borrowed>> Borrowed::take(Transaction& transaction, ShardId shar
   CoreContext& context = transaction.context();
   const catalog::SnapshotPtr& snapshot =
       transaction.snapshot() ? transaction.snapshot() : context.snapshot;
-  Result<std::unique_ptr<backend::Connection>> c =
-      co_await context.pool.acquire(context.endpoint(*snapshot, shard), transaction.login());
+  Result<std::unique_ptr<backend::Connection>> c = co_await context.pool.acquire(
+      context.endpoint(*snapshot, shard), transaction.login(), backend::Pool::Use::kBeside);
   if (!c) co_return c.error();
   Borrowed borrowed(context, std::move(*c));
   borrowed->client = "workspace";

@@ -256,6 +256,14 @@ io::Task<Result<std::string>> Puller::run() {
 }  // namespace
 
 Answer run_pull(Run run, const plan::Pull& pull) {
+  // Before the workspace: who holds one waits for no connection that waits for another.
+  std::vector<ShardId> shards;
+  for (const plan::PullStep& step : pull.steps)
+    shards.insert(shards.end(), step.shards.begin(), step.shards.end());
+  std::sort(shards.begin(), shards.end());
+  shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
+  Result<std::vector<backend::Connection*>> all = co_await enter_all(run, std::move(shards), false);
+  if (!all) co_return all.error();
   Result<Workspace> workspace = co_await Workspace::take(run);
   if (!workspace) co_return workspace.error();
   Puller puller(run, pull, std::move(*workspace));
