@@ -384,8 +384,7 @@ void Transaction::release() {
   std::vector<Participant> rest;
   for (Participant& p : participants_) {
     p.begun = p.wrote = p.temp = p.read = false;
-    const bool pinned =
-        is_pinned(p.shard) || (holds_workspace_ && p.shard == kWorkspace);
+    const bool pinned = is_pinned(p.shard) || (holds_workspace_ && p.shard == kWorkspace);
     const bool broken = p.connection->broken();
     lost_pinned_ |= pinned && broken && p.shard != kWorkspace;
     if (pinned && !broken) {

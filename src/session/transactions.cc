@@ -72,7 +72,8 @@ io::Task<Result<>> Session::run_transaction(const sql::Transaction& t, std::stri
       if (snapshot()->active_shards().size() == 1)
         co_return co_await pass_text(home_or_enlisted(), text, true);
       co_return refuse(Refusal::kNotPreparable,
-                       "PREPARE TRANSACTION and its kind belong to the router");
+                       "PREPARE TRANSACTION and its kind belong to the router",
+                       "COMMIT: the router prepares the shards by itself");
   }
 }
 
@@ -207,6 +208,8 @@ io::Task<Result<>> Session::run_savepoint(const sql::Transaction& t) {
       facts_changed();
       savepoints_.resize(keep);
       txn_.recover();
+      // What was changed since is as it was.
+      if (ddl_in_transaction_) SHOAL_CO_TRY(co_await refresh_derived_snapshot());
     } else {
       savepoints_.resize(keep - 1);
     }

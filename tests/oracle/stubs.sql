@@ -20,6 +20,7 @@ CREATE FUNCTION shoal.shard_table(tab regclass, key text, keyspace text DEFAULT 
 LANGUAGE sql AS $$ SELECT shoal.shard_table(tab, ARRAY[key], keyspace, local_constraints) $$;
 
 CREATE FUNCTION shoal.reference_table(tab regclass) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION shoal.single_table(tab regclass) RETURNS void LANGUAGE sql AS '';
 CREATE FUNCTION shoal.create_keyspace(name text, function text, params jsonb DEFAULT '{}',
                                       key_types text[] DEFAULT NULL) RETURNS void
 LANGUAGE sql AS '';
