@@ -295,11 +295,7 @@ std::optional<Error> Planner::note_defaults(InsertWork& w) const {
 Plan Planner::insert_values(InsertWork& w) {
   const bool at_home = w.source.singular() && w.source.shards[0] == snapshot_.home;
   const bool with_subquery = !w.source.anywhere() && !at_home;
-  if (with_subquery && (w.computed || !w.source.singular())) {
-    return refused(Refusal::kInsertSource, "a subquery in VALUES reads a sharded table",
-                   "run the subquery first and pass its result as a parameter");
-  }
-  if (w.computed) return computed_values(w);
+  if (w.computed || (with_subquery && !w.source.singular())) return computed_values(w);
   std::vector<Constant> keys;
   auto places = place_rows(w.s, w.target, snapshot_, reader_, keys);
   if (!places) return error(places.error());
@@ -309,11 +305,7 @@ Plan Planner::insert_values(InsertWork& w) {
                                                   [&](ShardId s) { return s == shards[0]; });
   // A subquery that reads one shard can go along with rows of that shard.
   const bool together = one && w.source.singular() && w.source.shards[0] == shards[0];
-  if (with_subquery && !together) {
-    return refused(Refusal::kInsertSource, "a subquery in VALUES reads another shard",
-                   "run the subquery first and pass its result as a parameter");
-  }
-  if (at_home && !together) return computed_values(w);
+  if ((with_subquery || at_home) && !together) return computed_values(w);
   if (one) {
     Plan plan = forward(shards[0], "key of the inserted row");
     const catalog::Keyspace* ks = snapshot_.keyspace(w.target.table->keyspace);
@@ -356,15 +348,25 @@ Plan Planner::insert_into(InsertWork& w, const route::Deriver& d) {
   if (t.kind == TableKind::kSingle || t.kind == TableKind::kCatalog) {
     if (at_home) return forward(snapshot_.home, "tables of the home shard");
     w.filled.clear();  // home fills them itself
-    return computed_rows(w);
+    return plain_values(w.s) ? computed_values(w) : computed_rows(w);
   }
   if (t.kind == TableKind::kReference) {
+    // What ON CONFLICT and RETURNING compute for each row must not differ from copy to copy.
+    const route::Effects& e = w.a.block(w.a.relation(w.a.target).owner).effects;
+    if (e.row_volatile || e.moment || e.home) {
+      if (!at_home) {
+        return refused(Refusal::kReferenceWrite,
+                       "a volatile function in ON CONFLICT or RETURNING of gathered rows");
+      }
+      return reference_write(w.a, t, false, w.s.on_conflict ? &w.s.on_conflict->set : nullptr,
+                             "reference table " + t.name);
+    }
     const bool same = w.source.kind == Property::Kind::kEverywhere && !w.row_volatile &&
                       !w.moment && !w.computed && !w.a.effects.home_action;
     if (same) return reference_write(w.a, t, true, nullptr, "reference table " + t.name);
     if (!w.s.source)
       return refused(Refusal::kInsertSource, "DEFAULT VALUES into a reference table");
-    return plain_values(w.s) && at_home ? computed_values(w) : computed_rows(w);
+    return plain_values(w.s) ? computed_values(w) : computed_rows(w);
   }
   if (!w.s.source) return refused(Refusal::kInsertSource, "DEFAULT VALUES into a sharded table");
   return plain_values(w.s) ? insert_values(w) : insert_rows(w, d);
@@ -414,6 +416,14 @@ Plan Planner::insert(const sql::Insert& s) {
   w.moment = a.effects.moment;
   if (auto e = note_defaults(w)) return done(null_key(std::move(*e), *t));
   Plan plan = insert_into(w, d);
+  // ON CONFLICT and RETURNING run on each row's shard, whose transactions began at other moments.
+  const bool one_row = plain_values(s) && s.source->values.size() == 1;
+  if (t->kind == TableKind::kSharded && !one_row &&
+      a.block(a.relation(a.target).owner).effects.moment &&
+      !std::holds_alternative<Forward>(plan.node) && !std::holds_alternative<Error>(plan.node)) {
+    return refused(Refusal::kVolatileInPull, "now() has another value on each shard",
+                   "pass the time as a parameter, or SET a column to excluded's");
+  }
   if (const auto* e = std::get_if<Error>(&plan.node)) plan = null_key(*e, *t);
   return done(std::move(plan));
 }

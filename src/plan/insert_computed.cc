@@ -197,11 +197,56 @@ Result<sql::ExprPtr> stored(const InsertWork& w, const sql::Expr& e, const catal
 
 }  // namespace
 
+namespace {
+
+// WITH queries before INSERT go with its source; one of its own list may hide one of theirs.
+Result<sql::SelectPtr> with_before(const InsertWork& w, sql::SelectPtr source) {
+  if (w.s.with.ctes.empty()) return source;
+  if (!w.a.block(w.a.relation(w.a.target).owner).sublinks.empty()) {
+    return refuse(Refusal::kInsertSource,
+                  "a WITH list beside a subquery in ON CONFLICT or RETURNING of computed rows");
+  }
+  if (!source->with.ctes.empty()) {
+    sql::FromSelect inner;
+    inner.query = std::move(source);
+    inner.alias = sql::Alias{"shoal_source", {}};
+    auto item = std::make_unique<sql::FromItem>();
+    item->node = std::move(inner);
+    sql::ColumnRef all;
+    all.star = true;
+    sql::Target target;
+    target.expr = std::make_unique<sql::Expr>();
+    target.expr->node = std::move(all);
+    source = std::make_unique<sql::Select>();
+    source->targets.push_back(std::move(target));
+    source->from.push_back(std::move(item));
+  }
+  source->with = std::move(sql::clone(w.s)->with);
+  return source;
+}
+
+// The plan of a query that gives the rows.
+Plan source_of(const InsertWork& w, sql::SelectPtr tree) {
+  auto whole = with_before(w, std::move(tree));
+  if (!whole) return failed(whole.error());
+  sql::Statement query;
+  query.text = w.in.statement.text;
+  query.max_param = w.in.statement.max_param;
+  query.node = std::move(*whole);
+  return make_source_plan({query, w.in.snapshot, w.in.session, w.in.params, w.in.unique});
+}
+
+bool no_plan(const Plan& p) {
+  return std::holds_alternative<Error>(p.node) || std::holds_alternative<NeedTypes>(p.node);
+}
+
+}  // namespace
+
 Plan computed_values(const InsertWork& w) {
   const bool own_types = rows_keep_types(w);
   auto insert = shape_of(w);
   if (!insert) return failed(insert.error());
-  sql::Select query;
+  auto query = std::make_unique<sql::Select>();
   for (const auto& values : w.s.source->values) {
     sql::ExprList row;
     for (std::size_t i = 0; i < w.target.columns.size(); ++i) {
@@ -217,17 +262,27 @@ Plan computed_values(const InsertWork& w) {
       if (!value) return failed(value.error());
       row.push_back(std::move(*value));
     }
-    query.values.push_back(std::move(row));
+    query->values.push_back(std::move(row));
   }
-  auto text = text_of(query);
-  if (!text) return failed(text.error());
-  auto source = std::make_shared<Plan>();
-  source->node = Forward{w.in.snapshot.home, std::move(*text)};
-  source->reason = "values computed on the home shard";
-  insert->source = std::move(source);
-  Plan out;
+  Plan source, out;
+  const bool at_home =
+      w.source.anywhere() || (w.source.singular() && w.source.shards[0] == w.in.snapshot.home);
+  if (at_home) {
+    auto whole = with_before(w, std::move(query));
+    if (!whole) return failed(whole.error());
+    auto text = text_of(**whole);
+    if (!text) return failed(text.error());
+    source.node = Forward{w.in.snapshot.home, std::move(*text)};
+    source.reason = "values computed on the home shard";
+    out.reason = "values are computed on the home shard, then placed row by row";
+  } else {
+    source = source_of(w, std::move(query));
+    if (no_plan(source)) return source;
+    out.explain = source.explain;
+    out.reason = "subqueries among the values are gathered, then the rows placed one by one";
+  }
+  insert->source = std::make_shared<Plan>(std::move(source));
   out.node = std::move(*insert);
-  out.reason = "values are computed on the home shard, then placed row by row";
   return out;
 }
 
@@ -237,19 +292,12 @@ Plan computed_rows(const InsertWork& w) {
   if (root.outputs.size() != w.target.columns.size()) {
     return failed(make_error("42601", "INSERT has more target columns than expressions"));
   }
-  if (!w.s.with.ctes.empty()) {
-    return failed(refuse(Refusal::kInsertSource, "a WITH list before INSERT over several shards",
-                         "put the WITH list into the SELECT"));
-  }
   if (w.moment && !w.a.effects.moment && w.filled.empty() &&
       w.target.table->kind != TableKind::kSingle) {
     return failed(refuse(Refusal::kInsertSource, "a default of the time over several shards"));
   }
   auto insert = shape_of(w);
   if (!insert) return failed(insert.error());
-  sql::Statement query;
-  query.text = w.in.statement.text;
-  query.max_param = w.in.statement.max_param;
   sql::SelectPtr tree = sql::clone(*w.s.source);
   // A literal in the SELECT list takes the column's type.
   const bool plain =
@@ -286,12 +334,8 @@ Plan computed_rows(const InsertWork& w) {
     wrapped.from.push_back(std::move(item));
     tree = std::make_unique<sql::Select>(std::move(wrapped));
   }
-  query.node = std::move(tree);
-  Plan source = make_source_plan({query, w.in.snapshot, w.in.session, w.in.params, w.in.unique});
-  if (std::holds_alternative<Error>(source.node) ||
-      std::holds_alternative<NeedTypes>(source.node)) {
-    return source;
-  }
+  Plan source = source_of(w, std::move(tree));
+  if (no_plan(source)) return source;
   Plan out;
   out.explain = source.explain;
   insert->source = std::make_shared<Plan>(std::move(source));

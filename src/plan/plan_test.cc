@@ -422,14 +422,24 @@ TEST(Plan, inserts) {
        "row\nsource route: gather"},
       {"a subquery over a sharded table",
        "INSERT INTO users (tenant_id, id) VALUES (5, (SELECT max(id) FROM orders))",
-       "refused: SH0103"},
+       "route: row by row\nreason: subqueries among the values are gathered, then the rows placed "
+       "one by one\nsource route: gather"},
       {"a subquery over the same shard",
        "INSERT INTO users (tenant_id, id) VALUES (5, (SELECT max(id) FROM orders WHERE tenant_id = "
        "5))",
        "route: one shard ({5})"},
       {"a subquery over another shard",
        "INSERT INTO ranges VALUES (50, (SELECT max(x) FROM ranges WHERE z = 150))",
-       "refused: SH0103"},
+       "route: row by row\nreason: subqueries among the values are gathered, then the rows placed "
+       "one by one\nsource route: one shard (s2)"},
+      {"a WITH list before values that are computed",
+       "WITH m AS (SELECT max(id) AS x FROM orders) INSERT INTO users (tenant_id, id) "
+       "SELECT x, 1 FROM m",
+       "route: row by row\nreason: the rows of the source are gathered, then placed row by "
+       "row\nsource route: gather"},
+      {"the time beside several rows",
+       "INSERT INTO users (tenant_id, id) VALUES (5, 1), (6, 1), (7, 1), (8, 1) RETURNING now()",
+       "refused: SH0007"},
       {"a subquery over a single table",
        "INSERT INTO ranges VALUES (150, (SELECT max(x) FROM note))", "route: row by row"},
       {"a sequence in the text", "INSERT INTO ranges VALUES (150, nextval('orders_id_seq'))",
