@@ -11,6 +11,7 @@ Constants are marked, so that `render` can write them as literals or as paramete
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 import re
 
@@ -68,12 +69,15 @@ def render(text: str, chooser: random.Random | None) -> tuple[str, list | None]:
 
 
 def render_typed(text: str, chooser: random.Random | None) -> tuple[str, list | None, list[str]]:
-    """The same, with the parameters' types. A type with `?` is left to the server to find."""
+    """The same, with the parameters' types. A type with `?` is left to the server to find.
+
+    One constant is written in one way throughout: what an aggregate takes and what it sorts by stay
+    the same expression when other values are bound."""
     parameters: list = []
     types: list[str] = []
 
-    def constant(found: re.Match) -> str:
-        value, sql_type = found.group(1), found.group(2)
+    @functools.cache
+    def written(value: str, sql_type: str) -> str:
         bare, sql_type = sql_type.endswith("?"), sql_type.rstrip("?")
         if chooser and chooser.random() < 0.5 and sql_type != "bool":
             parameters.append(None if chooser.random() < 0.04 else value)
@@ -86,7 +90,7 @@ def render_typed(text: str, chooser: random.Random | None) -> tuple[str, list | 
             return f"date '{value}'"
         return f"({value})" if value.startswith("-") else value
 
-    sql = re.sub("\x01([^\x02]*)\x02([^\x03]*)\x03", constant, text)
+    sql = re.sub("\x01([^\x02]*)\x02([^\x03]*)\x03", lambda m: written(*m.groups()), text)
     return sql, parameters or None, types
 
 
