@@ -1,9 +1,12 @@
 // One text on several shards, their rows merged into one answer.
+#include <charconv>
+
 #include "exec/describe.h"
 #include "exec/fan.h"
 #include "exec/nodes.h"
 #include "exec/rows.h"
 #include "exec/statement.h"
+#include "wire/backend.h"
 
 namespace shoal::exec {
 namespace {
@@ -113,6 +116,38 @@ io::Task<Result<std::string>> merge_rows(Run run, const plan::Scatter& scatter) 
   co_return tag.text();
 }
 
+// Home's transaction says what time it is, in microseconds since 2000: the same for every statement
+// of it.
+io::Task<Result<std::string>> moment_of(Run run) {
+  Result<backend::Connection*> home = co_await run.transaction.use(run.request.snapshot.home);
+  if (!home) co_return home.error();
+  Result<backend::TextRows> now = co_await (*home)->query(
+      "SELECT (EXTRACT(epoch FROM pg_catalog.now()) * 1000000)::pg_catalog.int8 - "
+      "946684800000000");
+  if (!now) co_return now.error();
+  std::int64_t micros = 0;
+  if (now->rows.size() != 1 || now->rows[0].size() != 1 || !now->rows[0][0] ||
+      std::from_chars(now->rows[0][0]->data(), now->rows[0][0]->data() + now->rows[0][0]->size(),
+                      micros)
+              .ec != std::errc())
+    co_return make_error("XX000", "home does not say what time it is");
+  std::string bytes;
+  wire::append_u32(bytes, static_cast<std::uint32_t>(static_cast<std::uint64_t>(micros) >> 32));
+  wire::append_u32(bytes, static_cast<std::uint32_t>(micros));
+  co_return bytes;
+}
+
+Answer run_with_moment(Run run, const plan::Scatter& scatter) {
+  Result<std::string> moment = co_await moment_of(run);
+  if (!moment) co_return moment.error();
+  const Bound bound = with_moment(run.request.bound, *moment);
+  const RunRequest request{
+      run.request.plan, bound, run.request.description, run.request.snapshot, {}};
+  const Run inner{run.transaction, request, run.output};
+  if (merge::is_concatenation(scatter.merge)) co_return co_await pass_rows(inner, scatter);
+  co_return co_await merge_rows(inner, scatter);
+}
+
 }  // namespace
 
 io::Task<Result<backend::Connection*>> enter(Run run, ShardId shard, bool writes) {
@@ -139,6 +174,9 @@ io::Task<Result<Connections>> enter_all(Run run, std::vector<ShardId> shards, bo
 
 Answer run_scatter(Run run, const plan::Scatter& scatter) {
   if (scatter.shards.empty()) return no_shard();
+  const auto& params = scatter.text.params;
+  if (std::find(params.begin(), params.end(), 0) != params.end())
+    return run_with_moment(run, scatter);
   // A merge over one shard still cuts OFFSET and drops hidden columns.
   if (merge::is_concatenation(scatter.merge)) return pass_rows(run, scatter);
   return merge_rows(run, scatter);

@@ -28,7 +28,22 @@ ShardStatement make_statement(const plan::ShardText& text, const Bound& bound) {
     return out;
   }
   out.sql = text.sql;
-  for (int number : text.params) take_parameter(out, bound, static_cast<std::size_t>(number - 1));
+  for (int number : text.params) {
+    const std::size_t last = bound.values.size() - 1;
+    take_parameter(out, bound, number == 0 ? last : static_cast<std::size_t>(number - 1));
+  }
+  return out;
+}
+
+Bound with_moment(const Bound& bound, std::string_view moment) {
+  constexpr std::uint32_t kTimestamptz = 1184;
+  Bound out = bound;
+  out.types.resize(bound.values.size());
+  out.formats.clear();
+  for (std::size_t i = 0; i < bound.values.size(); ++i) out.formats.push_back(format_of(bound, i));
+  out.types.push_back(kTimestamptz);
+  out.formats.push_back(wire::Format::kBinary);
+  out.values.emplace_back(moment);
   return out;
 }
 

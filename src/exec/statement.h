@@ -24,6 +24,10 @@ struct ShardStatement {
 // The text's own parameters out of the client's, in home's oids: the connection maps them.
 ShardStatement make_statement(const plan::ShardText& text, const Bound& bound);
 
+// The same parameters and one more, which a text knows as number 0: the moment of the transaction,
+// a timestamptz in its eight bytes.
+Bound with_moment(const Bound& bound, std::string_view moment);
+
 struct ExecuteOptions {
   std::vector<wire::Format> results;  // as Bind takes them
   std::uint32_t tag = 0;              // of all its answers, see wire::PendingResponses

@@ -100,6 +100,7 @@ class Planner {
   std::optional<Plan> check_merge_insert(const sql::MergeWhen& when, const route::Analysis& a,
                                          const catalog::Table& t, const route::Property& p);
   // write.cc
+  Result<ShardText> text_with_moment() const;
   Plan modify(const route::Analysis& a, const std::vector<sql::Assignment>* set, bool returning);
   std::optional<Plan> check_assignments(const route::Analysis& a, int target,
                                         const std::vector<sql::Assignment>& set);

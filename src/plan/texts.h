@@ -2,7 +2,9 @@
 // the text is parsed back and compared before it may be used.
 // Thread-safe, pure.
 #pragma once
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "catalog/snapshot.h"
 #include "plan/plan.h"
@@ -16,6 +18,12 @@ Result<ShardText> text_of(sql::Select& tree);
 Result<ShardText> text_of(sql::Insert& tree);
 Result<ShardText> text_of(sql::Update& tree);
 Result<ShardText> text_of(sql::Delete& tree);
+
+// Replaces now() and its kind by parameter 0, which the runner gives all shards alike; a form that
+// it does not know stays as it is.
+using NameIsBuiltin = std::function<bool(const std::vector<std::string>&)>;
+void bind_moment(sql::Update& tree, const NameIsBuiltin& builtin);
+void bind_moment(sql::Delete& tree, const NameIsBuiltin& builtin);
 
 sql::ExprPtr make_column(std::string table, std::string column);
 sql::ExprPtr make_call(std::string function, sql::ExprPtr arg);

@@ -1,6 +1,8 @@
 // UPDATE, DELETE and MERGE: the join of the target with the whole FROM or USING tree must be on one
 // shard, or partitioned so that every row meets its partners where it lies.
 #include "plan/planner.h"
+#include "plan/texts.h"
+#include "sql/parse.h"
 
 namespace shoal::plan {
 
@@ -104,17 +106,48 @@ Plan Planner::modify(const route::Analysis& a, const std::vector<sql::Assignment
     return refused(Refusal::kSystemColumn, "a system column is read over several shards");
   }
   if (a.sampled) return refused(Refusal::kWriteNotProvable, "TABLESAMPLE over several shards");
-  if (a.effects.moment) {
-    return refused(Refusal::kVolatileInPull, "now() has another value on each shard",
-                   "pass the time as a parameter");
-  }
   Plan plan;
   Scatter scatter;
   scatter.shards = p.shards;
   scatter.writes = true;
+  if (a.effects.moment) {
+    auto text = text_with_moment();
+    if (!text) return error(text.error());
+    scatter.text = std::move(*text);
+    shape_all(plan);
+    plan.depends_on_params = in_.statement.max_param > 0;
+  }
   plan.node = std::move(scatter);
   plan.reason = p.rule;
   return writes(std::move(plan));
+}
+
+// The text of an UPDATE or DELETE in which now() is a value that all shards are given alike.
+Result<ShardText> Planner::text_with_moment() const {
+  const auto builtin = [&](const std::vector<std::string>& name) {
+    const auto found = snapshot_.resolve_functions(in_.session.search_path, name);
+    return std::all_of(found.begin(), found.end(), [](const auto* f) { return f->builtin(); });
+  };
+  sql::Statement changed;
+  changed.text = in_.statement.text;
+  changed.max_param = in_.statement.max_param;
+  Result<ShardText> text = refuse(Refusal::kVolatileInPull, "now() in this kind of statement");
+  const auto bound = [&](auto tree) {
+    bind_moment(*tree, builtin);
+    auto copy = sql::clone(*tree);
+    text = text_of(*copy);
+    changed.node = std::move(tree);
+  };
+  if (const auto* u = std::get_if<std::unique_ptr<sql::Update>>(&in_.statement.node))
+    bound(sql::clone(**u));
+  else if (const auto* r = std::get_if<std::unique_ptr<sql::Delete>>(&in_.statement.node))
+    bound(sql::clone(**r));
+  if (!text) return text.error();
+  if (route::bind(changed, snapshot_, in_.session).effects.moment) {
+    return refuse(Refusal::kVolatileInPull, "now() has another value on each shard",
+                  "pass the time as a parameter");
+  }
+  return text;
 }
 
 Plan Planner::update(const sql::Update& s) {
