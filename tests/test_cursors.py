@@ -12,6 +12,7 @@ import asyncpg
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
+from support.cluster import router
 from support.postgres import bin_dir
 
 ROWS = 5000
@@ -121,9 +122,10 @@ def test_sqlalchemy_streams(target, filled):
     engine.dispose()
 
 
-def run_asyncpg(target, work):
+def run_asyncpg(target, work, port=None):
     async def main():
-        connection = await asyncpg.connect(target.url)
+        options = {"port": port} if port else {}
+        connection = await asyncpg.connect(target.url, **options)
         try:
             await work(connection)
         finally:
@@ -132,28 +134,57 @@ def run_asyncpg(target, work):
     asyncio.run(main())
 
 
-def test_asyncpg_cursor(target, filled):
-    async def work(connection):
-        async with connection.transaction():
-            seen = []
-            async for row in connection.cursor(ALL, prefetch=333):
-                seen.append(row["id"])
-            assert seen == list(range(ROWS))
-            cursor = await connection.cursor(
-                "SELECT id FROM pieces WHERE k = ANY($1) ORDER BY id", [3, 4, 7]
-            )
-            assert [r["id"] for r in await cursor.fetch(4)] == [3, 4, 7, 53]
-            assert await cursor.forward(2) == 2
-            assert (await cursor.fetchrow())["id"] == 103
-            # Two at once, and statements between their pieces.
-            other = await connection.cursor("SELECT count(*) AS n FROM pieces GROUP BY k")
-            assert (await other.fetchrow())["n"] == 100
-            assert await connection.fetchval("SELECT count(*) FROM pieces") == ROWS
-            assert [r["id"] for r in await cursor.fetch(2)] == [104, 107]
-            await connection.execute(f"DECLARE c NO SCROLL CURSOR FOR {ALL}")
-            assert [r["id"] for r in await connection.fetch("FETCH 2 FROM c")] == [0, 1]
+async def read_in_pieces(connection):
+    async with connection.transaction():
+        seen = []
+        async for row in connection.cursor(ALL, prefetch=333):
+            seen.append(row["id"])
+        assert seen == list(range(ROWS))
+        cursor = await connection.cursor(
+            "SELECT id, note FROM pieces WHERE k = ANY($1) ORDER BY id", [3, 4, 7]
+        )
+        assert [r["id"] for r in await cursor.fetch(4)] == [3, 4, 7, 53]
+        assert await cursor.forward(2) == 2
+        assert (await cursor.fetchrow())["id"] == 103
+        # Two at once, and statements between their pieces.
+        other = await connection.cursor("SELECT count(*) AS n FROM pieces GROUP BY k")
+        assert (await other.fetchrow())["n"] == 100
+        assert await connection.fetchval("SELECT count(*) FROM pieces") == ROWS
+        await connection.execute("DELETE FROM pieces WHERE id = 107")
+        assert [r["id"] for r in await cursor.fetch(2)] == [104, 107]
+        assert len(await cursor.fetch(1000)) == 291 and await cursor.fetch(1) == []
+        await connection.execute(f"DECLARE c NO SCROLL CURSOR FOR {ALL}")
+        assert [r["id"] for r in await connection.fetch("FETCH 2 FROM c")] == [0, 1]
+        await connection.execute("INSERT INTO pieces VALUES (7, 107, 'note 107', '2024-01-01Z')")
 
-    run_asyncpg(target, work)
+
+def test_asyncpg_cursor(target, filled):
+    run_asyncpg(target, read_in_pieces)
+
+
+def test_rows_of_a_portal_beyond_memory_are_kept_on_home(target, filled):
+    """With little memory for portals the same, out of a table; nothing of it is seen."""
+    if not target.router:
+        pytest.skip("PostgreSQL has no such limit")
+    with router(target.cluster, "limits.portal_bytes=1kB") as port:
+
+        async def savepoints(connection):
+            await read_in_pieces(connection)
+            async with connection.transaction():
+                cursor = await connection.cursor(ALL)
+                assert len(await cursor.fetch(10)) == 10
+                inner = connection.transaction()
+                await inner.start()
+                lost = await connection.cursor(ALL)
+                assert len(await lost.fetch(10)) == 10
+                await inner.rollback()
+                assert (await cursor.fetchrow())["id"] == 10
+                with pytest.raises(asyncpg.PostgresError):
+                    async with connection.transaction():
+                        await lost.fetch(1)
+                assert (await cursor.fetchrow())["id"] == 11
+
+        run_asyncpg(target, savepoints, port)
 
 
 def test_psql_fetches_in_pieces(target, filled):
@@ -240,3 +271,40 @@ def test_a_timeout_ends_a_cursor(target, filled):
         connection.rollback()
         connection.execute(f"DECLARE c CURSOR FOR {ALL}")
         assert connection.execute("FETCH 1 FROM c").fetchone()[1] == 0
+
+
+def test_moments_are_not_gathered_by_ambiguous_names(target, filled):
+    """Text of a composite type and a moment beside it: CST is China's time and America's."""
+    with target.connect() as db:
+        db.execute("CREATE TYPE piece_pair AS (a int, b text)")
+        db.execute("ALTER TABLE pieces ADD pair piece_pair DEFAULT (1, 'x')")
+    try:
+        with target.connect(autocommit=False) as connection:
+            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute("SET DateStyle = 'SQL'")
+            wanted = [("(1,x)", "01/01/2024 08:00:00 CST")]
+            texts = [
+                "DECLARE moments CURSOR FOR SELECT pair, at FROM pieces ORDER BY id;"
+                " SELECT '(1,x)', '01/01/2024 08:00:00 CST'",
+                "SELECT p.pair::text, p.at::text FROM (SELECT pair, at, row_number() OVER"
+                " (ORDER BY id) AS n FROM pieces) p WHERE n = 1",
+            ]
+            for statement in texts:
+                try:
+                    with connection.transaction():
+                        cursor = connection.execute(statement)
+                        while cursor.nextset():
+                            pass
+                        assert cursor.fetchall() == wanted
+                except psycopg.errors.FeatureNotSupported as refused:
+                    assert target.router and refused.diag.message_detail.startswith("SH0001")
+                else:
+                    assert not target.router
+            connection.execute("SET DateStyle = 'ISO'")
+            connection.execute("DECLARE c CURSOR FOR SELECT pair::text, at FROM pieces")
+            connection.execute("DECLARE d CURSOR FOR SELECT pair, at::text FROM pieces")
+            assert connection.execute("FETCH 1 FROM d").fetchone()[1] == "2024-01-01 08:00:00+08"
+    finally:
+        with target.connect() as db:
+            db.execute("ALTER TABLE pieces DROP pair")
+            db.execute("DROP TYPE piece_pair")

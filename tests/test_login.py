@@ -1,16 +1,14 @@
 """How clients prove who they are, and TLS on both sides: certificates and SCRAM on real servers
 that take the role only over TLS and only with its password."""
 
-import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
-import time
 
 import psycopg
 import pytest
-from support.cluster import Cluster, binary
+from support.cluster import Cluster, binary, router
 from support.postgres import as_server_user, free_port
 
 PASSWORD = "an ächte passphrase"
@@ -80,27 +78,6 @@ def cluster(authority):
         for (port,) in ports:
             offer_tls(f"postgresql://postgres@127.0.0.1:{port}/app", authority)
         yield made
-
-
-@contextlib.contextmanager
-def router(cluster: Cluster, *settings: str):
-    """Another router on the cluster's catalog with other settings: its port."""
-    port = free_port()
-    command = [binary(), "serve", "--config", cluster.directory / "router.toml"]
-    for setting in (f"listen.port={port}", "http.port=0", *settings):
-        command += ["--set", setting]
-    log_file = cluster.folder / f"router{port}.log"
-    with open(log_file, "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        deadline = time.monotonic() + 20
-        while "router.started" not in log_file.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, log_file.read_text()
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")

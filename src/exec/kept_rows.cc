@@ -31,7 +31,8 @@ KeptRows::KeptRows(Transaction& transaction, backend::Connection& connection,
 io::Task<Result<std::unique_ptr<KeptRows>>> KeptRows::make(Transaction& transaction,
                                                            const catalog::Snapshot& snapshot,
                                                            DescriptionPtr description,
-                                                           Output& notices) {
+                                                           Output& notices,
+                                                           std::optional<CopyForm> form) {
   for (std::uint32_t oid : description->column_types) {
     const catalog::Type* type = snapshot.type(Oid(oid));
     if (!type || type->typtype != 'p') continue;
@@ -42,7 +43,10 @@ io::Task<Result<std::unique_ptr<KeptRows>>> KeptRows::make(Transaction& transact
   Result<backend::Connection*> c = co_await transaction.use(kWorkspace);
   if (!c) co_return c.error();
   std::unique_ptr<KeptRows> rows(new KeptRows(transaction, **c, std::move(description), notices));
-  rows->form_ = copy_form(snapshot, rows->description_->column_types);
+  const std::vector<std::uint32_t>& types = rows->description_->column_types;
+  rows->form_ = form ? *form : copy_form(snapshot, types);
+  if (rows->form_ == CopyForm::kText)
+    SHOAL_CO_TRY(check_text_form(transaction, rows->connection_, snapshot, types));
   SHOAL_CO_TRY(co_await rows->make_table());
   co_return std::move(rows);
 }

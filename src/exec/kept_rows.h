@@ -7,6 +7,7 @@
 // Thread rule: one core.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,12 +20,13 @@ namespace shoal::exec {
 class KeptRows final : public Output {
  public:
   // Makes the table. `description`: of the query, on home. `notices`: where NoticeResponses go.
+  // `form`: in which the rows come; without it, format() says in which they must.
   static io::Task<Result<std::unique_ptr<KeptRows>>> make(Transaction& transaction,
                                                           const catalog::Snapshot& snapshot,
                                                           DescriptionPtr description,
-                                                          Output& notices);
+                                                          Output& notices,
+                                                          std::optional<CopyForm> form = {});
 
-  // In which format the rows must come.
   wire::Format format() const {
     return form_ == CopyForm::kBinary ? wire::Format::kBinary : wire::Format::kText;
   }

@@ -121,7 +121,11 @@ io::Task<Result<>> Puller::find_forms() {
     Result<DescriptionPtr> like = co_await describe_cached(run_.context(), workspace_.connection(),
                                                            step.like_sql, no_types, path);
     if (!like) co_return like.error();
-    forms_.push_back(copy_form(run_.request.snapshot, (*like)->column_types));
+    const std::vector<std::uint32_t>& types = (*like)->column_types;
+    forms_.push_back(copy_form(run_.request.snapshot, types));
+    if (forms_.back() == CopyForm::kText)
+      SHOAL_CO_TRY(
+          check_text_form(run_.transaction, workspace_.connection(), run_.request.snapshot, types));
   }
   co_return Result<>();
 }

@@ -36,7 +36,51 @@ bool has_portable_binary(const catalog::Snapshot& snapshot, std::uint32_t oid) {
   return type->typtype == 'e';
 }
 
+// Composite types are not looked into.
+bool may_hold_moments(const catalog::Snapshot& snapshot, std::uint32_t oid) {
+  switch (oid) {
+    case 1184:  // timestamptz, its array, ranges and their arrays, multiranges
+    case 1185:
+    case 3910:
+    case 3911:
+    case 4534:
+    case 6153:
+    case 2249:  // record
+    case 2287:
+      return true;
+    default:
+      break;
+  }
+  const catalog::Type* type = oid < kFirstUserOid ? nullptr : snapshot.type(Oid(oid));
+  if (oid < kFirstUserOid) return false;
+  if (!type) return true;
+  if (type->typtype == 'd') return may_hold_moments(snapshot, type->base.value);
+  if (type->element.value != 0) return may_hold_moments(snapshot, type->element.value);
+  return type->typtype != 'e' && type->typtype != 'b';
+}
+
+bool writes_iso_dates(const backend::Connection& c) {
+  const auto style = c.parameters().find("DateStyle");
+  return style == c.parameters().end() || style->second.starts_with("ISO");
+}
+
 }  // namespace
+
+Result<> check_text_form(Transaction& transaction, const backend::Connection& beside,
+                         const catalog::Snapshot& snapshot, std::span<const std::uint32_t> types) {
+  bool iso = writes_iso_dates(beside);
+  for (const Transaction::Participant& p : transaction.participants())
+    iso = iso && writes_iso_dates(*p.connection);
+  if (iso) return {};
+  for (std::uint32_t oid : types) {
+    if (may_hold_moments(snapshot, oid))
+      return refuse(Refusal::kNotProvable,
+                    "rows that are gathered as text hold moments, which this DateStyle writes with"
+                    " ambiguous names of time zones",
+                    "SET DateStyle = 'ISO'");
+  }
+  return {};
+}
 
 CopyForm copy_form(const catalog::Snapshot& snapshot, std::span<const std::uint32_t> types) {
   for (std::uint32_t type : types)

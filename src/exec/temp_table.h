@@ -16,6 +16,7 @@
 #include "base/refusal.h"
 #include "base/result.h"
 #include "catalog/snapshot.h"
+#include "exec/transaction.h"
 #include "io/core.h"
 
 namespace shoal::exec {
@@ -25,6 +26,12 @@ enum class CopyForm { kBinary, kText };
 // Text for types without binary send and receive functions, and for those whose binary form holds
 // oids that differ from shard to shard.
 CopyForm copy_form(const catalog::Snapshot& snapshot, std::span<const std::uint32_t> types);
+
+// SH0001 where the text cannot be read back for certain: under another DateStyle than ISO a moment
+// names its time zone by an abbreviation, which may mean another zone to who reads it. `beside`:
+// the workspace's connection, where it is no participant.
+Result<> check_text_form(Transaction& transaction, const backend::Connection& beside,
+                         const catalog::Snapshot& snapshot, std::span<const std::uint32_t> types);
 
 class TempTableWriter {
  public:

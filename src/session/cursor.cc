@@ -3,6 +3,7 @@
 // there. FETCH, MOVE and CLOSE go where the cursor lives.
 #include "exec/kept_rows.h"
 #include "session/outputs.h"
+#include "session/portal_rows.h"
 #include "session/session.h"
 #include "sql/deparse.h"
 #include "wire/backend.h"
@@ -188,6 +189,45 @@ io::Task<Result<>> Session::fill_rows(const plan::Plan& plan, const exec::Bound&
   Result<> ended = co_await rows.end();
   if (!ended) txn_.fail();
   co_return ended;
+}
+
+// All rows of a portal that is read in pieces. Many of them become a portal on the workspace.
+io::Task<Result<>> Session::gather_portal(Portal& portal, std::string name) {
+  Result<exec::DescriptionPtr> description =
+      co_await describe(portal.bound.text, portal.bound.types);
+  if (!description) co_return description.error();
+  OutputAdapter notices(*this, false);
+  PortalRows rows(txn_, *snapshot(), *description, portal.bound.result_formats, portal.rows,
+                  portal.row_ends, notices);
+  Result<std::string> tag = co_await run_plan_to(*portal.plan, portal.bound, rows);
+  if (!tag) {
+    if (rows.kept()) co_await rows.kept()->give_up();
+    co_return tag.error();
+  }
+  portal.tag = *tag;
+  if (!rows.kept()) co_return Result<>();
+  SHOAL_CO_TRY(co_await rows.kept()->end());
+  Result<backend::Connection*> c = co_await link_to(exec::kWorkspace);
+  if (!c) co_return c.error();
+  wire::append_parse((*c)->out(), "", rows.kept()->select_sql());
+  (*c)->pending().sent('P', {.swallow = true, .tag = tag_});
+  (*c)->unnamed.clear();
+  unconfirmed_.emplace_back();
+  wire::append_bind((*c)->out(), name, "", {}, {}, portal.bound.result_formats);
+  (*c)->pending().sent('B', {.swallow = true, .tag = tag_});
+  portal.on_server = true;
+  portal.link = exec::kWorkspace;
+  kept_[rows.kept()->table_oid()] = *description;
+  co_return Result<>();
+}
+
+io::Task<Result<>> Session::execute_kept(std::string name, std::int32_t max_rows) {
+  Result<backend::Connection*> c = co_await link_to(exec::kWorkspace);
+  if (!c) co_return c.error();
+  wire::append_execute((*c)->out(), name, max_rows);
+  (*c)->pending().sent('E', {.tag = tag_});
+  link_executed_ = true;
+  co_return Result<>();
 }
 
 // CLOSE ALL: on every server that may have one.

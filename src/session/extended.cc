@@ -377,11 +377,14 @@ io::Task<Result<>> Session::on_describe(wire::Frame frame) {
 io::Task<Result<>> Session::on_execute(wire::Frame frame) {
   Result<wire::Execute> execute = wire::decode_execute(frame.body);
   if (!execute) co_return execute.error();
+  // Its own shard may not know that the transaction has failed on another.
+  const bool failed_block = txn_.state() == exec::Transaction::State::kFailed;
   auto found = portals_.find(name_key(execute->portal));
   if (found == portals_.end()) {
     auto cursor = cursors_.find(name_key(execute->portal));
     if (cursor == cursors_.end())
       co_return make_error("34000", fmt::format("portal \"{}\" does not exist", execute->portal));
+    if (failed_block) co_return aborted_error();
     SHOAL_CO_TRY(check_opened(cursor->second.key));
     Result<backend::Connection*> c = co_await link_to(cursor->second.shard);
     if (!c) co_return c.error();
@@ -391,6 +394,7 @@ io::Task<Result<>> Session::on_execute(wire::Frame frame) {
     co_return Result<>();
   }
   Portal& portal = found->second;
+  if (failed_block && !leaves_transaction(*portal.statement)) co_return aborted_error();
   HintEnd end{*this};
   if (portal.statement->hint) SHOAL_CO_TRY(begin_hint(*portal.statement->hint));
   if (portal.plan) SHOAL_CO_TRY(check_opened(portal.key));
@@ -422,7 +426,7 @@ io::Task<Result<>> Session::on_execute(wire::Frame frame) {
   if (link_ || !deferred_.empty()) SHOAL_CO_TRY(co_await settle_link());
   if (failed_) co_return Result<>();
   emit_locals(tag_);
-  co_return co_await execute_portal(portal, execute->max_rows);
+  co_return co_await execute_portal(portal, execute->portal, execute->max_rows);
 }
 
 io::Task<Result<>> Session::on_close(wire::Frame frame) {

@@ -577,7 +577,8 @@ void Session::send_buffered_rows(Portal& portal, std::int32_t max_rows) {
 }
 
 // Execute of a portal that no single server holds.
-io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows) {
+io::Task<Result<>> Session::execute_portal(Portal& portal, std::string_view name,
+                                           std::int32_t max_rows) {
   StatementPtr kept = portal.statement;  // COMMIT and DISCARD destroy portals while they run
   const StatementInfo& statement = *kept;
   if (statement.handling == Handling::kEmpty) {
@@ -614,10 +615,9 @@ io::Task<Result<>> Session::execute_portal(Portal& portal, std::int32_t max_rows
   }
   if (!portal.started) {
     portal.started = true;
-    BufferOutput output(portal.rows, portal.row_ends, client_.out(), context_.limits.portal_bytes);
-    Result<std::string> tag = co_await run_plan_to(*portal.plan, portal.bound, output);
-    if (!tag) co_return tag.error();
-    portal.tag = *tag;
+    const std::string own_name(name);
+    SHOAL_CO_TRY(co_await gather_portal(portal, own_name));
+    if (portal.on_server) co_return co_await execute_kept(own_name, max_rows);
   }
   send_buffered_rows(portal, max_rows);
   co_return Result<>();

@@ -149,7 +149,7 @@ class Session {
   void send_deferred(backend::Connection& c);
   void ensure_prepared(backend::Connection& c, const StatementPtr& statement,
                        const std::string& name);
-  io::Task<Result<>> execute_portal(Portal& portal, std::int32_t max_rows);
+  io::Task<Result<>> execute_portal(Portal& portal, std::string_view name, std::int32_t max_rows);
   void send_buffered_rows(Portal& portal, std::int32_t max_rows);
   io::Task<Result<>> extended_error(Error e);
   void emit_locals(std::uint32_t before_tag);
@@ -237,6 +237,8 @@ class Session {
                                          const sql::DeclareCursor& declare);
   io::Task<Result<>> fill_rows(const plan::Plan& plan, const exec::Bound& asked,
                                const std::string& query, exec::KeptRows& rows);
+  io::Task<Result<>> gather_portal(Portal& portal, std::string name);
+  io::Task<Result<>> execute_kept(std::string name, std::int32_t max_rows);
   io::Task<Result<>> close_all_cursors(std::string_view text, bool simple);
   bool is_kept_cursor(const std::string& name) const;
   void mind_held_cursors();

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 from .postgres import ICU_LOCALE, bin_dir, free_port, temporary_folder
 
@@ -115,3 +117,24 @@ class Cluster:
             except (RuntimeError, subprocess.TimeoutExpired) as error:
                 print(f"cluster in {self.directory} was not stopped: {error}")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def router(cluster: Cluster, *settings: str):
+    """Another router on the cluster's catalog with other settings: its port."""
+    port = free_port()
+    command = [binary(), "serve", "--config", cluster.directory / "router.toml"]
+    for setting in (f"listen.port={port}", "http.port=0", *settings):
+        command += ["--set", setting]
+    log_file = cluster.folder / f"router{port}.log"
+    with open(log_file, "w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 20
+        while "router.started" not in log_file.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log_file.read_text()
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
