@@ -308,3 +308,24 @@ def test_moments_are_not_gathered_by_ambiguous_names(target, filled):
         with target.connect() as db:
             db.execute("ALTER TABLE pieces DROP pair")
             db.execute("DROP TYPE piece_pair")
+
+
+@pytest.mark.parametrize("keys", [(3,), (1, 2, 3, 4, 5)])
+def test_a_lost_cursor_does_not_undo_a_commit(target, filled, keys):
+    """The connection that keeps the rows is lost; what the shards wrote is theirs to commit."""
+    if not target.router:
+        pytest.skip("PostgreSQL has one connection")
+    with target.connect(autocommit=False) as connection:
+        connection.execute(f"DECLARE c CURSOR FOR {ALL}")
+        connection.execute("UPDATE pieces SET note = 'kept' WHERE k = ANY(%s)", (list(keys),))
+        assert connection.execute("FETCH 7 FROM c").rowcount == 7
+        with psycopg.connect(target.cluster.url("s1"), autocommit=True) as home:
+            ended = home.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE query = 'FETCH 7 FROM c' AND state = 'idle in transaction'"
+            ).fetchall()
+            assert ended == [(True,)]
+        connection.commit()
+    count = filled.execute("SELECT count(*) FROM pieces WHERE note = 'kept'").fetchone()
+    assert count == (100 * len(keys),)
+    filled.execute("UPDATE pieces SET note = 'note ' || id WHERE note = 'kept'")

@@ -166,6 +166,7 @@ io::Task<Result<>> Session::on_bind(wire::Frame frame) {
   Portal portal;
   portal.statement = statement;
   portal.key = facts().scope_key;
+  portal.serial = next_cursor_++;
   if (answered_here(*statement)) {
     portal.bound = bound_of(*statement, *bind);
   } else {

@@ -271,8 +271,9 @@ void Session::end_cursors(bool committed) {
   if (cursors_.empty()) kept_.clear();
 }
 
-// ROLLBACK TO: what was declared since the savepoint is gone.
+// ROLLBACK TO: what was declared or bound since the savepoint is gone.
 void Session::undo_cursors(std::uint64_t since) {
+  std::erase_if(portals_, [&](const auto& p) { return p.second.serial >= since; });
   std::erase_if(cursors_, [&](const auto& c) { return c.second.serial >= since; });
   mind_held_cursors();
 }

@@ -89,6 +89,7 @@ class Session {
     std::vector<std::size_t> row_ends;
     std::size_t next_row = 0;
     std::optional<std::string> key;  // shoal.key at Bind
+    std::uint64_t serial = 0;        // counts on with the cursors'
   };
   struct Cursor {
     ShardId shard;
