@@ -440,6 +440,7 @@ io::Task<Result<>> Session::on_close(wire::Frame frame) {
     Result<backend::Connection*> c = co_await link_to(cursor->second.shard);
     if (!c) co_return c.error();
     cursors_.erase(name_key(close->name));
+    mind_held_cursors();
     (*c)->out() += frame.bytes;
     (*c)->pending().sent_frame(frame, {.tag = tag_});
     co_return Result<>();
