@@ -200,7 +200,8 @@ void CodeReader::body(std::string_view text) {
     if (w.kind == CodeWord::Kind::kWord && !w.dotted) {
       if (among(kOutOfSight, w.text)) return unproved("it uses " + w.text);
       // ON CONFLICT DO NOTHING, or code in another language.
-      const std::string_view next = i + 1 < words.size() ? words[i + 1].text : "";
+      std::string_view next;
+      if (i + 1 < words.size()) next = words[i + 1].text;
       if (w.text == "do" && next != "nothing" && next != "update") return unproved("it uses DO");
       if (among(kMomentWords, w.text)) out.effects.moment = true;
       const bool first = i == 0 || among(kBeforeStatement, words[i - 1].text);
