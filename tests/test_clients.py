@@ -561,10 +561,10 @@ def test_asyncpg_prepares_anew_after_a_schema_change(target, orders):
         orders.execute("ALTER TABLE orders ADD COLUMN extra int DEFAULT 7")
         orders.execute("ALTER TABLE orders ALTER COLUMN amount TYPE text")
         deadline = time.monotonic() + 5
-        while True:  # until this router's other core has heard of it, too
+        rows = await connection.fetch(one, 3)
+        while len(rows[0]) < 5 and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)  # until this router's other core has heard of it, too
             rows = await connection.fetch(one, 3)
-            if len(rows[0]) == 5 or time.monotonic() > deadline:
-                break
         assert (rows[0]["extra"], rows[0]["amount"]) == (7, "4.50")
         rows = await connection.fetch(all_of_them)
         assert len(rows) == 100 and {len(row) for row in rows} == {5}

@@ -79,7 +79,7 @@ class Transaction {
   // Sends BEGIN behind what was already sent in this implicit transaction block (a pipeline).
   void late_begin();
   void mark_wrote(ShardId shard);
-  void mark_temp(ShardId shard);  // the shard can't be prepared (temp table, NOTIFY, ...)
+  void mark_temp(ShardId shard);  // the shard can't be prepared (temp table, held cursor)
 
   struct Participant {
     std::unique_ptr<backend::Connection> connection;

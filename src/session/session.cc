@@ -1,7 +1,6 @@
 // The conversation's frame: greeting, the message loop, and what simple.cc and extended.cc share.
 #include "session/session.h"
 
-#include "plan/make_plan.h"
 #include "route/bind.h"
 #include "session/outputs.h"
 #include "sql/deparse.h"
@@ -9,16 +8,6 @@
 
 namespace shoal::session {
 namespace {
-
-// How often shards that read a slow client's COPY data are looked at.
-constexpr io::Milliseconds kCopyLook{50};
-
-bool copies_out_binary(const sql::Copy& copy) {
-  return !copy.from && copy.file.empty() && !copy.program &&
-         std::any_of(copy.options.begin(), copy.options.end(), [](const auto& option) {
-           return option.name == "format" && option.value == "binary";
-         });
-}
 
 bool pulls(const plan::Plan& plan) {
   if (const auto* insert = std::get_if<plan::RoutedInsert>(&plan.node))
@@ -252,8 +241,6 @@ void Session::cancel() {
   if (txn_.workspace()) send(*txn_.workspace());
 }
 
-// ---- shared pieces ----------------------------------------------------------------------------
-
 const catalog::SnapshotPtr& Session::snapshot() {
   if (derived_) return derived_;
   if (!txn_.idle()) {
@@ -289,149 +276,6 @@ void Session::begin_implicit() {
   facts_at_begin_ = facts_;
   txn_.begin_implicit();
   mind_isolation();
-}
-
-plan::PlanPtr Session::make_plan(const sql::Statement& statement,
-                                 std::span<const route::Parameter> params) {
-  auto forward = [](ShardId shard, bool writes) {
-    auto plan = std::make_shared<plan::Plan>();
-    plan->node = plan::Forward{shard, {}};
-    plan->writes = writes;
-    plan->depends_on_params = true;  // never cached: it depends on the session
-    return plan;
-  };
-  auto refused = [](Error e) {
-    auto plan = std::make_shared<plan::Plan>();
-    plan->node = std::move(e);
-    plan->depends_on_params = true;
-    return plan;
-  };
-  if (std::get_if<sql::LockTable>(&statement.node) && txn_.idle()) {
-    auto plan = std::make_shared<plan::Plan>();
-    plan->node = make_error("25P01", "LOCK TABLE can only be used in transaction blocks");
-    plan->depends_on_params = true;
-    return plan;
-  }
-  if (const auto* show = std::get_if<sql::ShowVariable>(&statement.node); show)
-    return forward(home_or_enlisted(), false);
-  if (const auto* listen = std::get_if<sql::Listen>(&statement.node); listen)
-    return forward(snapshot()->home, true);
-  // Statements are prepared on servers under names of the router's own, and not on all of them.
-  if (!facts().shard && mentions(statement.text, "pg_prepared_statement")) {
-    auto plan = std::make_shared<plan::Plan>();
-    plan->node = refuse(Refusal::kShardLocalCatalog,
-                        "pg_prepared_statements shows the statements of one server connection");
-    return plan;
-  }
-  facts_.in_transaction = !txn_.idle();
-  if (hinted_) hinted_->in_transaction = facts_.in_transaction;
-  if (plan::PlanPtr cursor = plan_cursor(statement, params)) return cursor;
-  if (const auto* explain = std::get_if<sql::Explain>(&statement.node);
-      explain && !explain->route && statement.inner) {
-    plan::PlanPtr inner = make_plan(*statement.inner, params);
-    if (const auto* f = std::get_if<plan::Forward>(&inner->node)) {
-      if (!f->text.sql.empty())
-        return refused(refuse(Refusal::kUnknownGrammar, "EXPLAIN of a statement that is changed"));
-      return forward(f->shard, explain->analyze && inner->writes);
-    }
-    return inner;
-  }
-  if (const auto* copy = std::get_if<sql::Copy>(&statement.node);
-      copy && (copy->program || !copy->file.empty()) && !facts().scope_key && !facts().shard &&
-      snapshot()->active_shards().size() > 1)
-    return forward(home_or_enlisted(), true);
-  auto plan = std::make_shared<plan::Plan>(
-      plan::make_plan({statement, *snapshot(), facts(), params, ++unique_}));
-  // Only exec/ puts home's oids into the tuples of binary COPY, so it does so for one shard, too.
-  const auto* copy = std::get_if<sql::Copy>(&statement.node);
-  const auto* one = std::get_if<plan::Forward>(&plan->node);
-  if (copy && one && one->shard != snapshot()->home && copies_out_binary(*copy))
-    plan->node = plan::CopyOut{{one->shard}, one->text, false};
-  if (mentions(statement.text, "pg_cursors")) plan->depends_on_params = true;  // see plan_cursor
-  return plan;
-}
-
-namespace {
-
-// True when a row of the table may belong elsewhere by the newer map.
-bool placement_differs(const catalog::Snapshot& was, const catalog::Snapshot& is, Oid table) {
-  const catalog::Table* a = was.table(table);
-  const catalog::Table* b = is.table(table);
-  if (!a || !b) return a != b;
-  if (a->kind != b->kind || a->keyspace != b->keyspace || a->key_attnums != b->key_attnums)
-    return true;
-  if (a->kind == catalog::TableKind::kReference) return was.active_shards() != is.active_shards();
-  if (a->kind != catalog::TableKind::kSharded) return false;
-  const catalog::Keyspace* k = was.keyspace(a->keyspace);
-  const catalog::Keyspace* l = is.keyspace(b->keyspace);
-  if (!k || !l || k->params != l->params) return true;
-  return !(k->placement->map == l->placement->map) ||
-         k->placement->pins.all() != l->placement->pins.all();
-}
-
-}  // namespace
-
-// Keeps new statements away from tables whose placement is being changed, and plans made from an
-// older map away from tables that were. Between planning and here nothing may suspend.
-// kPlanAgain: the map changed while the statement waited; nothing was sent yet.
-io::Task<Result<>> Session::wait_for_holds(const plan::Plan& plan) {
-  const catalog::SnapshotPtr planned = snapshot();
-  if (!context_.held.empty())
-    for (Oid table : plan.tables) SHOAL_CO_TRY(co_await wait_for_hold_of(table));
-  if (!derived_ && planned != context_.snapshot) {
-    for (Oid table : plan.tables) {
-      if (!placement_differs(*planned, *context_.snapshot, table)) continue;
-      if (txn_.idle() && !link_) co_return plan_again();
-      const catalog::Table* was = planned->table(table);
-      co_return refuse(Refusal::kPlacementChanged, was ? was->name : "");
-    }
-  }
-  touch(plan.tables);
-  co_return Result<>();
-}
-
-bool Session::holds_nothing(const plan::Plan& plan) {
-  if (!context_.held.empty() || (!derived_ && snapshot() != context_.snapshot)) return false;
-  touch(plan.tables);
-  return true;
-}
-
-void Session::touch(const std::vector<Oid>& tables) {
-  for (Oid table : tables) {
-    if (std::find(touched_.begin(), touched_.end(), table) != touched_.end()) continue;
-    touched_.push_back(table);
-    ++context_.in_flight[table];
-  }
-}
-
-io::Task<Result<>> Session::wait_for_hold_of(Oid table) {
-  bool ours =
-      ddl_in_transaction_ || std::find(touched_.begin(), touched_.end(), table) != touched_.end();
-  io::Deadline deadline = io::Deadline::in(io::Milliseconds(60'000));
-  while (!ours && context_.held.contains(table)) {
-    if (!co_await context_.changed.wait(deadline))
-      co_return make_error("55P03", "the placement of a table is being changed for too long");
-  }
-  co_return Result<>();
-}
-
-void Session::release_touched() {
-  if (touched_.empty()) return;
-  for (Oid table : touched_) --context_.in_flight[table];
-  touched_.clear();
-  if (!context_.held.empty() && context_.on_drained) context_.on_drained();
-}
-
-io::Task<Result<exec::DescriptionPtr>> Session::describe(std::string_view text,
-                                                         const std::vector<std::uint32_t>& types) {
-  std::string path;
-  for (const std::string& s : facts_.search_path) path += s + ",";
-  bool inside = ddl_in_transaction_ || !facts_.temp_tables.empty();
-  bool idle = txn_.idle();
-  Result<exec::DescriptionPtr> description =
-      co_await exec::describe(txn_, text, types, path, inside);
-  if (idle && !link_) txn_.release();
-  co_return std::move(description);
 }
 
 io::Task<Result<std::string>> Session::run_plan_to(const plan::Plan& plan, exec::Bound& bound,
@@ -485,144 +329,6 @@ io::Task<Result<>> Session::run_over_shards(const plan::Plan& plan, exec::Bound&
   co_return Result<>();
 }
 
-io::Task<Result<>> Session::run_copy_in(const plan::Plan& plan, exec::Bound& bound,
-                                        const sql::Copy& statement) {
-  if (txn_.idle()) begin_implicit();
-  // A simple Query's text lies in the client's buffer, which reading its data moves.
-  std::string text(bound.text);
-  bound.text = text;
-  exec::RunRequest request{plan, bound, nullptr, *snapshot(), {}};
-  Result<std::unique_ptr<exec::CopyRouter>> router =
-      co_await exec::CopyRouter::start(txn_, request, statement);
-  if (!router) co_return router.error();
-  client_.out() += (*router)->response();
-  SHOAL_CO_TRY(co_await client_.flush());
-  for (;;) {
-    Result<wire::Frame> frame = co_await client_.next(io::Deadline::in(kCopyLook));
-    if (!frame && frame.error().sqlstate == "57014") {
-      // A shard may have raised an error meanwhile.
-      if (Result<> well = co_await (*router)->data({}); !well) {
-        txn_.fail();
-        co_return well.error();
-      }
-      continue;
-    }
-    if (!frame) {
-      co_await (*router)->fail("the client is gone");
-      co_return frame.error();
-    }
-    switch (frame->type) {
-      case 'd': {
-        Result<> taken = co_await (*router)->data(frame->body);
-        if (!taken) {
-          txn_.fail();
-          co_return taken.error();
-        }
-        break;
-      }
-      case 'c': {
-        Result<std::string> tag = co_await (*router)->done();
-        if (!tag) {
-          txn_.fail();
-          co_return tag.error();
-        }
-        if (txn_.implicit() && !several_) {
-          Result<> ended = co_await finish_implicit();
-          if (!ended) co_return ended.error();
-        }
-        complete(*tag);
-        co_return Result<>();
-      }
-      case 'H':
-      case 'S':
-        break;
-      case 'f': {
-        std::string reason(frame->body.substr(0, frame->body.find('\0')));
-        co_await (*router)->fail(reason);
-        txn_.fail();
-        co_return make_error("57014", "COPY from stdin failed: " + reason);
-      }
-      default: {
-        co_await (*router)->fail("unexpected message");
-        txn_.fail();
-        Error e = make_error(
-            "08P01", fmt::format("unexpected message type 0x{:02X} during COPY from stdin",
-                                 static_cast<unsigned>(static_cast<unsigned char>(frame->type))));
-        e.fatal = frame->type == 'X';
-        co_return e;
-      }
-    }
-  }
-}
-
-void Session::send_buffered_rows(Portal& portal, std::int32_t max_rows) {
-  std::size_t count = portal.row_ends.size();
-  std::size_t until = count;
-  if (max_rows > 0) until = std::min(count, portal.next_row + static_cast<std::size_t>(max_rows));
-  std::size_t from = portal.next_row == 0 ? 0 : portal.row_ends[portal.next_row - 1];
-  std::size_t to = until == 0 ? 0 : portal.row_ends[until - 1];
-  if (to > from) client_.out().append(portal.rows, from, to - from);
-  std::size_t sent = until - portal.next_row;
-  portal.next_row = until;
-  if (max_rows > 0 && sent == static_cast<std::size_t>(max_rows)) {
-    wire::append_portal_suspended(client_.out());
-    return;
-  }
-  // The tag counts the rows of this Execute, not of the portal.
-  std::size_t number = portal.tag.rfind(' ');
-  if (count > 0 && number != std::string::npos)
-    complete(portal.tag.substr(0, number + 1) + std::to_string(sent));
-  else
-    complete(portal.tag);
-}
-
-// Execute of a portal that no single server holds.
-io::Task<Result<>> Session::execute_portal(Portal& portal, std::string_view name,
-                                           std::int32_t max_rows) {
-  StatementPtr kept = portal.statement;  // COMMIT and DISCARD destroy portals while they run
-  const StatementInfo& statement = *kept;
-  if (statement.handling == Handling::kEmpty) {
-    wire::append_empty_query(client_.out());
-    co_return Result<>();
-  }
-  if (!portal.plan) {
-    SHOAL_CO_TRY(check_scope(statement.statement(), statement.handling));
-    if (statement.handling == Handling::kCommand) {
-      if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
-      co_return co_await run_command(statement.statement(), &portal.bound, false);
-    }
-    if (statement.handling == Handling::kDdl) {
-      if (txn_.state() == exec::Transaction::State::kFailed) co_return aborted_error();
-      co_return co_await run_ddl(statement.statement(), statement.text);
-    }
-    co_return co_await run_session_statement(statement.statement(), statement.text, &portal.bound);
-  }
-  if (const auto* copy = std::get_if<sql::Copy>(&statement.statement().node); copy && copy->from)
-    co_return co_await run_copy_in(*portal.plan, portal.bound, *copy);
-  if (const auto* declare = std::get_if<sql::DeclareCursor>(&statement.statement().node);
-      declare && !std::holds_alternative<plan::Forward>(portal.plan->node)) {
-    const plan::PlanPtr plan = portal.plan;
-    co_return co_await declare_over_shards(*plan, portal.bound, *declare);
-  }
-  if (max_rows <= 0 && !portal.started) {
-    OutputAdapter output(*this, false);
-    portal.started = true;
-    Result<std::string> tag = co_await run_plan_to(*portal.plan, portal.bound, output);
-    if (!tag) co_return tag.error();
-    complete(*tag);
-    portal.tag = *tag;
-    co_return Result<>();
-  }
-  if (!portal.started) {
-    portal.started = true;
-    const std::string own_name(name);
-    SHOAL_CO_TRY(co_await gather_portal(portal, own_name));
-    if (portal.on_server) co_return co_await execute_kept(own_name, max_rows);
-  }
-  send_buffered_rows(portal, max_rows);
-  co_return Result<>();
-}
-
 // The transaction's part of an error, and the client's.
 io::Task<> Session::fail_statement(const Error& e) {
   txn_.fail();
@@ -663,28 +369,6 @@ io::Task<Result<>> Session::on_function_call(wire::Frame frame) {
   failed_ = false;
   ready();
   co_return Result<>();
-}
-
-void Session::release_touched_if_idle() {
-  if (txn_.idle()) release_touched();
-}
-
-bool Session::describable(const StatementInfo& statement) const {
-  const auto& node = statement.statement().node;
-  return std::get_if<sql::ShowVariable>(&node) || std::get_if<sql::Explain>(&node) ||
-         std::get_if<sql::Execute>(&node);
-}
-
-std::string Session::describe_text(const StatementInfo& statement) const {
-  const auto& node = statement.statement().node;
-  if (const auto* show = std::get_if<sql::ShowVariable>(&node))
-    return fmt::format("SELECT ''::text AS {}", sql::quote_identifier(show->name));
-  if (std::get_if<sql::Explain>(&node)) return "SELECT ''::text AS \"QUERY PLAN\"";
-  if (const auto* execute = std::get_if<sql::Execute>(&node)) {
-    auto found = statements_.find(execute->name);
-    if (found != statements_.end()) return found->second.statement->text;
-  }
-  return statement.text;
 }
 
 Result<std::string> deparse_dml(const sql::Statement& statement) {

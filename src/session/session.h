@@ -1,6 +1,7 @@
-// One client's conversation. The five steps read_message, parse, route, make_plan, run are in
-// simple.cc (Query) and extended.cc (Parse .. Sync); what a session does by itself (transactions,
-// SET, cursors, ...) in utility.cc; the relay of a server's answer in relay.cc.
+// One client's conversation. The steps read_message, parse, route, make_plan, run are in simple.cc
+// (Query) and in extended.cc, bind.cc, describe.cc and portals.cc (Parse .. Sync); plans and holds in
+// planning.cc; what a session does by itself in transactions.cc, settings.cc, prepare.cc, cursor.cc,
+// scope.cc, temporary.cc, schema.cc and utility.cc; the relay of a server's answer in relay.cc.
 // Invariants: answers leave in the order of the messages; after an error of an extended message
 // everything up to Sync is skipped; at every ReadyForQuery outside a transaction no server
 // connection is held unless pinned.
@@ -188,6 +189,7 @@ class Session {
   void begin_again(std::string text, const std::string& level);
   std::string begin_text(const sql::Transaction& t) const;
   io::Task<Result<>> run_transaction(const sql::Transaction& t, std::string_view text);
+  void mark_unpreparable();
   io::Task<Result<>> run_commit(const sql::Transaction& t);
   io::Task<Result<>> run_rollback(const sql::Transaction& t);
   io::Task<Result<>> run_savepoint(const sql::Transaction& t);

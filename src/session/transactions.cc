@@ -97,6 +97,13 @@ void Session::begin_again(std::string text, const std::string& level) {
   mind_isolation();
 }
 
+// What PREPARE TRANSACTION does not take: such a shard decides, or, if there are two, nobody can.
+void Session::mark_unpreparable() {
+  if (!facts_.temp_tables.empty() || temporary_changed_) txn_.mark_temp(snapshot()->home);
+  for (const auto& [name, cursor] : cursors_)
+    if (cursor.hold && !cursor.committed) txn_.mark_temp(cursor.shard);
+}
+
 io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
   if (txn_.idle() || (txn_.implicit() && txn_.participants().empty())) {
     if (t.chain)
@@ -143,6 +150,7 @@ io::Task<Result<>> Session::run_commit(const sql::Transaction& t) {
     if (!relayed) co_return relayed.error();
     co_return Result<>();
   }
+  mark_unpreparable();
   Result<std::string> tag = co_await txn_.commit();
   bool committed = tag && *tag == "COMMIT";
   on_transaction_end(committed);
@@ -240,6 +248,7 @@ io::Task<Result<>> Session::finish_implicit() {
       co_return ready.error();
     }
   }
+  mark_unpreparable();
   Result<std::string> tag = co_await txn_.commit();
   on_transaction_end(tag.has_value());
   co_await end_temporary(tag.has_value());
