@@ -1,7 +1,8 @@
 // One client's conversation. The steps read_message, parse, route, make_plan, run are in simple.cc
-// (Query) and in extended.cc, bind.cc, describe.cc and portals.cc (Parse .. Sync); plans and holds in
-// planning.cc; what a session does by itself in transactions.cc, settings.cc, prepare.cc, cursor.cc,
-// scope.cc, temporary.cc, schema.cc and utility.cc; the relay of a server's answer in relay.cc.
+// (Query) and in extended.cc, bind.cc, describe.cc and portals.cc (Parse .. Sync); plans and holds
+// in planning.cc; what a session does by itself in transactions.cc, settings.cc, prepare.cc,
+// cursor.cc, scope.cc, temporary.cc, schema.cc and utility.cc; the relay of a server's answer in
+// relay.cc.
 // Invariants: answers leave in the order of the messages; after an error of an extended message
 // everything up to Sync is skipped; at every ReadyForQuery outside a transaction no server
 // connection is held unless pinned.
