@@ -91,9 +91,26 @@ requires(!TreeNode<Part>) void for_each_child_of(Part& part, Fn&& fn) {
 // Calls fn(node) for `node` and everything below it, subqueries included, parents first. fn takes
 // `const auto&`-like overloads for all TreeNodes and returns whether to go on below.
 template <TreeNode Node, class Fn>
+void walk(Node& node, Fn&& fn);
+
+namespace detail {
+
+// One type for all nodes: a lambda would be another one in each, and all walks compiled for each.
+template <class Fn>
+struct WalkBelow {
+  Fn& fn;
+  template <TreeNode Node>
+  void operator()(Node& child) const {
+    walk(child, fn);
+  }
+};
+
+}  // namespace detail
+
+template <TreeNode Node, class Fn>
 void walk(Node& node, Fn&& fn) {
   if (!fn(node)) return;
-  auto below = [&fn](auto& child) { walk(child, fn); };
+  detail::WalkBelow<std::remove_reference_t<Fn>> below{fn};
   detail::visit_fields(node, below);
 }
 
