@@ -90,6 +90,8 @@ io::Task<Result<>> Session::relay(backend::Connection& c) {
     }
     const wire::Frame frame = (*next)->frame;
     std::size_t remaining = (*next)->remaining;
+    // The connection itself may have put a Describe in (OidTranslator), whose answer is not ours.
+    const bool shape = !shapes_due_.empty() && c.pending().note() == 0;
     wire::PendingResponses::Verdict verdict = c.pending().on(frame.type);
     if (verdict.action == wire::PendingResponses::Action::kViolation) {
       c.close();
@@ -108,7 +110,7 @@ io::Task<Result<>> Session::relay(backend::Connection& c) {
     if (frame.type == 'Z') continue;
     if (frame.type == '1' && !unconfirmed_.empty()) unconfirmed_.pop_front();
     if (verdict.action == wire::PendingResponses::Action::kSwallow && frame.type != 'E') {
-      on_shape(frame);
+      if (shape) on_shape(frame);
       continue;
     }
     if (!verdict.async) emit_locals(verdict.tag);

@@ -32,7 +32,7 @@ void Session::learn_shape(backend::Connection& c, const StatementPtr& statement,
 }
 
 void Session::on_shape(const wire::Frame& frame) {
-  if (shapes_due_.empty() || (frame.type != 'T' && frame.type != 'n')) return;
+  if (frame.type != 'T' && frame.type != 'n') return;
   ShapeDue due = std::move(shapes_due_.front());
   shapes_due_.pop_front();
   std::string_view rows = frame.bytes;
