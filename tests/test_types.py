@@ -572,3 +572,20 @@ def test_types_of_extensions(world, extension, tables):
                 assert cursor.pgresult.ftype(0) == oid
             rows = db.execute("SELECT v, vs FROM x ORDER BY k").fetchall()
             assert len(rows) == len(KEYS)
+
+
+def test_columns_of_other_statements_in_a_pipeline_are_not_mixed_up(world):
+    """What a connection asks about users' types is not the description of a prepared statement."""
+    with world.connect() as db:
+        arrays, keys = "SELECT a, ps, b FROM m WHERE k = %s", "SELECT k, d FROM m WHERE k = %s"
+        for k in KEYS:  # on some shards these types have other oids
+            db.execute(arrays, (k,), prepare=True, binary=True)
+            with db.pipeline():
+                db.execute(arrays, (k,), prepare=True, binary=True)
+                cursor = db.execute(keys + f" AND d = {k}", (k,), prepare=True, binary=True)
+            assert cursor.fetchone() == (k, k)
+        db.execute("ALTER TABLE m ADD COLUMN unrelated int")
+        for k in KEYS:
+            cursor = db.execute(keys + f" AND d = {k}", (k,), prepare=True, binary=True)
+            assert cursor.fetchone() == (k, k)
+        db.execute("ALTER TABLE m DROP COLUMN unrelated")
